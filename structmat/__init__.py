@@ -1,0 +1,81 @@
+"""structmat: structured matrices for NumPy and CuPy. A table of contents; it defines nothing.
+
+Every name is loaded at its first use (SPEC 1), so that ``import structmat`` is free.
+"""
+
+import importlib
+
+__version__ = "0.1.0.dev0"
+
+_CONTENTS = {
+    # ---- the verbs of linear algebra
+    "linalg": None,  # solve svd eigh slogdet ... for every matrix
+    "estimators": None,  # gp: exact Gaussian processes on structured covariances
+    "testing": None,  # check_matrix: the contract that any family can run
+    # ---- what every matrix is
+    "StructuredMatrix": "structmat.matrices.base",
+    # ---- Kronecker
+    "Kronecker": "structmat.matrices.kronecker",  # A (x) B (x) ...
+    "KroneckerSum": "structmat.matrices.kronecker",  # A (+) B (+) ...
+    "KroneckerPlusDiagonal": "structmat.matrices.kronecker",  # K + s I, K + D1 (x) D2
+    "KroneckerTwoTerm": "structmat.matrices.kronecker",  # A (x) B + C (x) D
+    "KhatriRao": "structmat.matrices.kronecker",  # columnwise Kronecker product
+    # ---- elementary
+    "Identity": "structmat.matrices.elementary",
+    "Zeros": "structmat.matrices.elementary",
+    "Diagonal": "structmat.matrices.elementary",
+    "Permutation": "structmat.matrices.elementary",
+    "BlockDiagonal": "structmat.matrices.elementary",
+    "Block": "structmat.matrices.elementary",
+    "Banded": "structmat.matrices.elementary",
+    "Tridiagonal": "structmat.matrices.elementary",
+    "Triangular": "structmat.matrices.elementary",
+    "Sparse": "structmat.matrices.elementary",
+    "LowRank": "structmat.matrices.elementary",
+    "DiagonalPlusLowRank": "structmat.matrices.elementary",
+    "Dense": "structmat.matrices.elementary",
+    # ---- lazy results of algebra
+    "Sum": "structmat.matrices.lazy",
+    "Product": "structmat.matrices.lazy",
+    "Scaled": "structmat.matrices.lazy",
+    "Inverse": "structmat.matrices.inverse",
+    "Operator": "structmat.matrices.foreign",
+    # ---- functions
+    "project": "structmat.linalg.project",  # the nearest member of a family
+    "kron": "structmat.matrices.construct",
+    "kronsum": "structmat.matrices.construct",
+    "block_diag": "structmat.matrices.construct",
+    "diag": "structmat.matrices.construct",
+    "eye": "structmat.matrices.construct",
+    "hadamard": "structmat.matrices.construct",
+    "random": "structmat.matrices.construct",  # a random member of a family
+    "aslinearoperator": "structmat.matrices.construct",  # anything as one of ours
+    "isstructured": "structmat.matrices.construct",
+    "load": "structmat.matrices.io",
+    "save": "structmat.matrices.io",
+    "register": "structmat._rules",  # a rule for two types
+    "set_workers": "structmat._backend.workers",
+    # ---- warnings and errors
+    "DensifyWarning": "structmat._checks",
+    "ConvergenceError": "structmat._checks",
+    "MixedDevicesError": "structmat._checks",
+}
+
+__all__ = [*_CONTENTS, "__version__"]
+
+
+def __getattr__(name):
+    if name not in _CONTENTS:
+        raise AttributeError(f"module 'structmat' has no attribute {name!r}")
+    home = _CONTENTS[name]
+    value = (
+        importlib.import_module(f"structmat.{name}")
+        if home is None
+        else getattr(importlib.import_module(home), name)
+    )
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

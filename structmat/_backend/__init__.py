@@ -1,0 +1,1 @@
+"""The ground: alone knows which library and which device are there."""

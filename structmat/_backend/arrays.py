@@ -1,0 +1,71 @@
+"""Which array library and device an array belongs to. The array that you pass decides.
+
+CuPy is never imported to answer: an array of CuPy's can only exist when CuPy is in `sys.modules`.
+"""
+
+import sys
+
+import numpy as np
+
+from structmat import _checks
+
+__all__ = ["is_array", "move", "namespace_of"]
+
+
+def is_array(x):
+    """True for NumPy and CuPy arrays (not for scalars)."""
+    return isinstance(x, np.ndarray) or _is_cupy(x)
+
+
+def _is_cupy(x):
+    return type(x).__module__.partition(".")[0] == "cupy"
+
+
+def namespace_of(*arrays, default=None):
+    """numpy or cupy, whichever the arrays belong to; `default` where there is no array.
+
+    Raises
+    ------
+    MixedDevicesError
+        Host and device arrays together: nothing is copied implicitly.
+    """
+    found = default
+    seen = None
+    for x in arrays:
+        if isinstance(x, np.ndarray):
+            this = np
+        elif _is_cupy(x):
+            this = sys.modules["cupy"]
+        else:
+            continue
+        if seen is not None and this is not seen:
+            raise _checks.MixedDevicesError(
+                "NumPy and CuPy arrays in one matrix; move them to one device first "
+                "(cupy.asarray(x), or x.get())"
+            )
+        found = seen = this
+    return found
+
+
+def move(x, device):
+    """The array on "cpu" or "cuda"; itself when it is there already."""
+    _checks.choice(device, "device", ("cpu", "cuda"))
+    if device == "cpu":
+        return x.get() if _is_cupy(x) else x
+    if _is_cupy(x):
+        return x
+    return _cupy().asarray(x)
+
+
+def _cupy():
+    try:
+        import cupy
+    except ImportError:
+        raise ImportError(
+            "the GPU needs CuPy: pip install 'structmat[cuda13]' (or [cuda12])"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise RuntimeError(
+            "no CUDA device answers; CuPy is installed, the driver or the device is missing"
+        )
+    return cupy

@@ -1,0 +1,244 @@
+"""Matrix functions: powers, exponential, square root, logarithm, any f."""
+
+import operator
+
+import numpy as np
+
+from structmat import _checks, _rules, iterative
+from structmat.linalg import _door
+from structmat.linalg.eig import eigh
+
+__all__ = ["expm", "expm_multiply", "funm", "logm", "matrix_power", "sqrtm"]
+
+
+def matrix_power(A, n):
+    """A to an integer power, in the structure where the algebra allows.
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        The matrix.
+    n : int
+        Any integer; negative ones invert, zero is the identity.
+
+    Returns
+    -------
+    StructuredMatrix
+        The power; a lazy product where no rule applies.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        A negative power of a singular matrix.
+
+    Examples
+    --------
+    >>> import structmat as sm
+    >>> (sm.Diagonal([2.0, 3.0]) ** 3).diagonal()
+    array([ 8., 27.])
+    """
+    A = _rules.lift(A)
+    order = _checks.square(A, "matrix_power")
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(
+            f"A ** n needs an integer n; got {type(n).__name__}. "
+            "For a square root use structmat.linalg.sqrtm"
+        ) from None
+    if n == 0:
+        return _rules.make("identity", order, A.dtype)
+    if n < 0:
+        from structmat.linalg.solve import inv
+
+        return matrix_power(inv(A), -n)
+    if n == 1:
+        return A
+    result = A._power(n)
+    if result is not NotImplemented:
+        return result
+    half = matrix_power(A, n // 2)
+    return half @ half @ A if n % 2 else half @ half
+
+
+def expm(A):
+    """Matrix exponential.
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        The matrix.
+
+    Returns
+    -------
+    StructuredMatrix
+        Structured where the family allows: that of a Kronecker sum is a Kronecker product.
+
+    Examples
+    --------
+    >>> import structmat as sm
+    >>> sm.linalg.expm(sm.Diagonal([0.0, 0.0])).diagonal()
+    array([1., 1.])
+    """
+    A = _rules.lift(A)
+    _checks.square(A, "expm")
+    result = A._expm()
+    return _door.dense(A, "expm")._expm() if result is NotImplemented else result
+
+
+def sqrtm(A):
+    """Principal square root: the one whose eigenvalues have non-negative real part.
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        The matrix.
+
+    Returns
+    -------
+    StructuredMatrix
+        X with X @ X = A.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        There is no principal square root (a singular, defective matrix).
+
+    Examples
+    --------
+    >>> import structmat as sm
+    >>> sm.linalg.sqrtm(sm.Diagonal([4.0, 9.0])).diagonal()
+    array([2., 3.])
+    """
+    return _principal(A, "sqrtm", "_sqrtm", np.sqrt)
+
+
+def logm(A):
+    """Principal logarithm: eigenvalues with imaginary part in (-pi, pi].
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        An invertible matrix.
+
+    Returns
+    -------
+    StructuredMatrix
+        X with expm(X) = A.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        A is singular.
+
+    Examples
+    --------
+    >>> import structmat as sm
+    >>> sm.linalg.logm(sm.Identity(2)).toarray()
+    array([[0., 0.],
+           [0., 0.]])
+    """
+    return _principal(A, "logm", "_logm", np.log)
+
+
+def _principal(A, verb, hook, f):
+    A = _rules.lift(A)
+    _checks.square(A, verb)
+    result = getattr(A, hook)()
+    if result is not NotImplemented:
+        return result
+    if A._eigh() is not NotImplemented and _door.is_hermitian(A):
+        w, V = eigh(A)
+        floor = -A.shape[0] * _door.eps(A.dtype) * (float(abs(w).max()) if len(w) else 0.0)
+        if verb == "sqrtm" and (w >= floor).all():
+            return _from_eigh(V, np.sqrt(np.maximum(w, 0)))
+        if verb == "logm" and (w > 0).all():
+            return _from_eigh(V, np.log(w))
+    return getattr(_door.dense(A, verb), hook)()
+
+
+def funm(A, f):
+    """A function of a Hermitian matrix through its eigenvalues, V @ diag(f(w)) @ V.H.
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        A Hermitian matrix. For a general one use ``scipy.linalg.funm(A.toarray(), f)``.
+    f : callable
+        Maps the array of eigenvalues to an array of the same shape.
+
+    Returns
+    -------
+    StructuredMatrix
+        A product that keeps structured eigenvectors.
+
+    Raises
+    ------
+    ValueError
+        A is not Hermitian, or f returned another shape or NaN.
+
+    Examples
+    --------
+    >>> import numpy as np, structmat as sm
+    >>> A = sm.Diagonal([1.0, 4.0])
+    >>> np.round(sm.linalg.funm(A, lambda w: 1 / w).toarray(), 12)
+    array([[1.  , 0.  ],
+           [0.  , 0.25]])
+    """
+    A = _rules.lift(A)
+    _door.require_hermitian(A, "funm")
+    w, V = eigh(A)
+    fw = f(w)
+    if getattr(fw, "shape", None) != w.shape:
+        raise ValueError(f"funm: `f` must map an array of shape {w.shape} to the same shape")
+    _checks.finite(fw, "funm: f(eigenvalues)")
+    return _from_eigh(V, fw)
+
+
+def _from_eigh(V, w):
+    V = _rules.lift(V)
+    return V @ _rules.make("diagonal", w) @ V._adjoint()
+
+
+def expm_multiply(A, b):
+    """expm(A) @ b without forming the exponential.
+
+    Parameters
+    ----------
+    A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
+        The matrix.
+    b : array, shape (n,) or (n, k)
+        Vectors.
+
+    Returns
+    -------
+    array
+        Of the shape of `b`.
+
+    Notes
+    -----
+    By the structured exponential where there is one, else by the scaled truncated Taylor series
+    [1]_ (SciPy's implementation).
+
+    References
+    ----------
+    .. [1] A. H. Al-Mohy and N. J. Higham, Computing the action of the matrix exponential, SIAM J.
+       Sci. Comput. 33 (2011) 488-511, Algorithm 3.2.
+
+    Examples
+    --------
+    >>> import structmat as sm
+    >>> sm.linalg.expm_multiply(sm.Diagonal([0.0, 0.0]), [1.0, 2.0])
+    array([1., 2.])
+    """
+    A = _rules.lift(A)
+    _checks.square(A, "expm_multiply")
+    A, B, finish = _door.right_hand_side(A, b, "expm_multiply")
+    exponential = A._expm()
+    if exponential is NotImplemented:
+        from structmat.linalg.invariants import trace
+
+        return finish(
+            iterative.expm_multiply(A.__matmul__, A._adjoint().__matmul__, B, trace=trace(A))
+        )
+    return finish(_rules.lift(exponential) @ B)

@@ -1,0 +1,55 @@
+"""project: the nearest member of a family. Each family brings its fit (`cls._project`)."""
+
+from structmat import _checks
+from structmat._results import ProjectionResult
+
+__all__ = ["project"]
+
+
+def project(M, cls, *, rtol=None, budget=None, **options):
+    """The nearest matrix of a family in the Frobenius norm, with its error.
+
+    Parameters
+    ----------
+    M : array, sparse array, LinearOperator or StructuredMatrix, shape (m, n)
+        The target.
+    cls : type
+        The family, for example :class:`structmat.Kronecker` or :class:`structmat.LowRank`.
+    rtol : float, optional
+        Largest relative error wanted; the family chooses ranks or terms to reach it.
+    budget : int, optional
+        Largest number of parameters instead.
+    **options
+        Of the family: ``shapes=`` and ``terms=`` for Kronecker, ``rank=`` for LowRank ...
+
+    Returns
+    -------
+    ProjectionResult
+        ``.matrix, .error, .lower_bound, .upper_bound``, errors relative to ``norm(M)``.
+
+    Raises
+    ------
+    TypeError
+        The class is not a family, or has no projection.
+
+    Examples
+    --------
+    >>> import numpy as np, structmat as sm
+    >>> M = np.kron([[1.0, 2.0], [3.0, 4.0]], np.eye(3))
+    >>> sm.project(M, sm.Kronecker, shapes=[(2, 2), (3, 3)]).error < 1e-14
+    True
+    """
+    if not (isinstance(cls, type) and hasattr(cls, "_project")):
+        raise TypeError(f"`cls` must be a family of structmat; got {cls!r}")
+    _checks.tolerance(rtol, "rtol")
+    if budget is not None:
+        budget = _checks.size(budget, "budget")
+    if not hasattr(M, "matmat") and not _checks.is_sparse(M):
+        M = _checks.as_array(M, "M")
+        if M.ndim != 2:
+            raise ValueError(f"`M` must be a matrix; got shape {M.shape}")
+        _checks.finite(M, "M")
+    result = cls._project(M, rtol, budget, **options)
+    if result is NotImplemented:
+        raise TypeError(f"{cls.__name__} has no projection")
+    return ProjectionResult(*result)

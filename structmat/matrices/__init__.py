@@ -1,0 +1,23 @@
+"""The families. Importing this package loads all of them and fills the tables of rules."""
+
+from structmat.matrices import (
+    construct,
+    conversions,
+    elementary,
+    foreign,
+    inverse,
+    io,
+    kronecker,
+    lazy,
+)
+
+__all__ = [
+    "construct",
+    "conversions",
+    "elementary",
+    "foreign",
+    "inverse",
+    "io",
+    "kronecker",
+    "lazy",
+]

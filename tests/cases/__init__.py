@@ -1,0 +1,1 @@
+"""One file a group of families; each yields structured matrices beside their dense definition."""
