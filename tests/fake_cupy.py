@@ -15,16 +15,18 @@ import scipy.sparse
 
 # What this module offers of numpy's names; a name that CuPy lacks must fail here too.
 _FUNCTIONS = """
-abs absolute all allclose any arange argmax argmin argsort array_equal ascontiguousarray asfortranarray
-atleast_1d atleast_2d can_cast block broadcast_arrays broadcast_to clip concatenate conj conjugate copy cos
-cumsum diag diagonal diff divide dot einsum empty empty_like exp expand_dims eye fill_diagonal
-finfo flatnonzero full full_like hstack hypot imag isfinite isinf isnan ix_ kron linspace log
-log1p log2 logical_and logical_not logical_or matmul max maximum mean median min minimum moveaxis
-multiply nan_to_num ndim nonzero ones ones_like outer power prod put_along_axis ravel
-ravel_multi_index real reciprocal repeat reshape result_type roll rollaxis searchsorted shape sign
-sin size sort sqrt square squeeze stack std sum swapaxes take take_along_axis tanh tensordot tile
-trace transpose count_nonzero delete append argpartition partition cross nanmax nansum ldexp frexp signbit isclose sinh cosh arctan2 tri tril triu unique unravel_index vdot vstack where zeros zeros_like errstate
-iscomplexobj isrealobj angle round floor isin add subtract negative bincount copyto array asarray
+abs absolute all allclose any arange argmax argmin argsort array_equal ascontiguousarray
+asfortranarray atleast_1d atleast_2d can_cast block broadcast_arrays broadcast_to clip concatenate
+conj conjugate copy cos cumsum diag diagonal diff divide dot einsum empty empty_like exp
+expand_dims eye fill_diagonal finfo flatnonzero full full_like hstack hypot imag isfinite isinf
+isnan ix_ kron linspace log log1p log2 logical_and logical_not logical_or matmul max maximum mean
+median min minimum moveaxis multiply nan_to_num ndim nonzero ones ones_like outer power prod
+put_along_axis ravel ravel_multi_index real reciprocal repeat reshape result_type roll rollaxis
+searchsorted shape sign sin size sort sqrt square squeeze stack std sum swapaxes take
+take_along_axis tanh tensordot tile trace transpose count_nonzero delete append argpartition
+partition cross nanmax nansum ldexp frexp signbit isclose sinh cosh arctan2 tri tril triu unique
+unravel_index vdot vstack where zeros zeros_like errstate iscomplexobj isrealobj angle round floor
+isin add subtract negative bincount copyto array asarray
 """.split()
 _LINALG = """
 cholesky det eigh eigvalsh inv lstsq matrix_power matrix_rank norm pinv qr slogdet solve svd eig
@@ -145,8 +147,8 @@ def module():
     cupy = types.ModuleType("cupy")
     for name in _FUNCTIONS:
         setattr(cupy, name, _function(getattr(np, name)))
-    names = "float32 float64 complex64 complex128 int32 int64 intp inf nan pi newaxis finfo dtype bool_"
-    for name in (*names.split(), "errstate", "result_type"):
+    constants = "float32 float64 complex64 complex128 int32 int64 intp bool_ inf nan pi newaxis"
+    for name in (*constants.split(), "dtype", "errstate", "finfo", "result_type"):
         setattr(cupy, name, getattr(np, name))
     cupy.asarray = cupy.array = _from_host
     cupy.ascontiguousarray = lambda x, dtype=None: ndarray(

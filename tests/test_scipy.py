@@ -170,9 +170,9 @@ def test_interpolative(case):
 class TestScipy118:
     """The contract of SciPy 1.18 on the class file of the installed one (1.18 needs Python 3.12).
 
-    1.18 sets `_xp` and `ndim` in `LinearOperator.__init__`, calls `_matmat` for an (n, 1) operand of
-    `@` and hands batches to the hooks. Our doors are our own, so what is checked is that nothing of
-    ours depends on, or collides with, those internals.
+    1.18 sets `_xp` and `ndim` in `LinearOperator.__init__`, calls `_matmat` for an (n, 1)
+    operand of `@` and hands batches to the hooks. Our doors are our own, so what is
+    checked is that nothing of ours depends on, or collides with, those internals.
     """
 
     @param(CASES)

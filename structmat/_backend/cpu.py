@@ -112,9 +112,9 @@ def _settle(namespace):
 def _dispatcher(function, fast):
     import numba
 
-    kernel = numba.njit(
-        nogil=True, error_model="numpy", fastmath=set(_FAST) if fast else False
-    )(function)
+    kernel = numba.njit(nogil=True, error_model="numpy", fastmath=set(_FAST) if fast else False)(
+        function
+    )
     if kernel is not function and os.environ.get("STRUCTMAT_NO_CACHE", "") in ("", "0"):
         _enable_cache(kernel)
     return kernel

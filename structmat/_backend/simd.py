@@ -9,7 +9,6 @@ All arrays are one-dimensional and contiguous, of float32 or float64; offsets co
 """
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -101,7 +100,9 @@ def _make_tile(rows, vectors, full):
                     # no read leaves A, and the loop over k stays free of branches.
                     row = builder.select(builder.icmp_signed("<", row, last), row, last)
                 pointers.append(builder.gep(left, [builder.mul(row, lda)]))
-            sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in pointers]
+            sums = [
+                [cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in pointers
+            ]
             zero = ir.Constant(vector, [0.0] * width)
             for row in sums:
                 for s in row:

@@ -33,7 +33,7 @@ def get_workers():
     return _cores() if _count is None else _count
 
 
-class set_workers:  # noqa: N801 - a function to its users
+class set_workers:
     """Set how many threads structmat's own kernels use; BLAS has its own setting.
 
     Parameters
@@ -167,9 +167,7 @@ class _Pool:
         while self.size < size:
             self.size += 1
             # Daemons: a job never outlives its caller, so at exit they only wait for work.
-            threading.Thread(
-                target=self._serve, name=f"structmat-{self.size}", daemon=True
-            ).start()
+            threading.Thread(target=self._serve, name=f"structmat-{self.size}", daemon=True).start()
 
     def _serve(self):
         while True:

@@ -33,7 +33,7 @@ def slogdet(A):
     >>> import numpy as np, structmat as sm
     >>> A = sm.Kronecker(*[1e-3 * np.eye(4)] * 3)
     >>> float(np.linalg.slogdet(A).logabsdet)  # doctest: +ELLIPSIS
-    -1326.29...
+    -1326.289...
     """
     A = _rules.lift(A)
     _checks.square(A, "slogdet")

@@ -128,9 +128,7 @@ class StructuredMatrix(LinearOperator):
             xp = namespace_of(x)
             k = x.shape[-1]
             stacked = xp.moveaxis(x, -2, 0)
-            wide = self._product(
-                stacked.reshape(x.shape[-2], _prod(x.shape[:-2]) * k)
-            )
+            wide = self._product(stacked.reshape(x.shape[-2], _prod(x.shape[:-2]) * k))
             wide = wide.reshape(self.shape[0], *x.shape[:-2], k)
             return xp.ascontiguousarray(xp.moveaxis(wide, 0, -2))
         block = x if x.ndim == 2 else x[:, None]

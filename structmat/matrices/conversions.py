@@ -22,7 +22,7 @@ from structmat.matrices.kronecker import Kronecker, KroneckerSum
 
 __all__ = ["convert"]
 
-_table = {}
+_table: dict = {}
 
 
 def _conversion(source, target):

@@ -27,9 +27,8 @@ def take(A, key):
         # Two index arrays pick A[i0, j0], A[i1, j1] ... as NumPy does; np.ix_ makes a block.
         i, j = np.broadcast_arrays(i, j)
         return _entries(A, i, j)
-    i = i.reshape(-1)
-    j = j.reshape(-1)
-    _checks.guard_dense((len(i), len(j)), A.dtype, "A[rows, columns]")
+    _checks.guard_dense((_count(i), _count(j)), A.dtype, "A[rows, columns]")
+    i, j = _array(i).reshape(-1), _array(j).reshape(-1)
     block = _entries(A, i[:, None], j[None, :])
     if i_is_scalar and j_is_scalar:
         return block[0, 0]
@@ -55,7 +54,7 @@ def _split(key):
 def _positions(index, n, axis):
     """Non-negative positions, and whether a single integer asked for them."""
     if isinstance(index, slice):
-        return _arange(*index.indices(n)), False
+        return range(*index.indices(n)), False  # an array only once it is known to be small
     if not isinstance(index, np.ndarray | list | tuple):
         try:
             p = operator.index(index)
@@ -83,10 +82,19 @@ def _positions(index, n, axis):
     return np.where(index < 0, index + n, index), False
 
 
-def _arange(start, stop, step):
-    if max(abs(start), abs(stop)) < 2**62:
-        return np.arange(start, stop, step)
-    return _object_safe(list(range(start, stop, step)))
+def _count(positions):
+    """Number of positions; `len` of a range overflows beyond 2**63."""
+    if isinstance(positions, range):
+        return max(0, -((positions.start - positions.stop) // positions.step))
+    return positions.size
+
+
+def _array(positions):
+    if not isinstance(positions, range):
+        return positions
+    if max(abs(positions.start), abs(positions.stop)) < 2**62:
+        return np.arange(positions.start, positions.stop, positions.step)
+    return _object_safe(list(positions))
 
 
 def _object_safe(values):

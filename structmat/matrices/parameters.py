@@ -1,8 +1,8 @@
 """A matrix is its parameters: everything that follows from them alone.
 
 A parameter is an array, a structured matrix, a plain scalar or string, `None`, or a tuple of
-these. A family lists its parameters by name in `_parameters`; copies, conversion of dtype and device,
-equality, pickling, size and files follow from the list.
+these. A family lists its parameters by name in `_parameters`; copies, conversion of dtype and
+device, equality, pickling, size and files follow from the list.
 """
 
 import numpy as np

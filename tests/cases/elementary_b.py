@@ -76,7 +76,7 @@ def _low_ranks(rng, dtype):
 def _diagonals_plus_low_rank(rng, dtype):
     n, r = 12, 2
     d = rng.uniform(1, 3, n).astype(dtype) * np.where(np.arange(n) % 3, 1, -1).astype(dtype)
-    U, V = randn((n, r), rng, dtype), randn((n, r), rng, dtype)
+    U, V = randn((n, r), rng, dtype) / 2, randn((n, r), rng, dtype) / 2
     make = sm.DiagonalPlusLowRank
     yield "diagonal-low-rank", make(d, U, V), diagonal_plus(d, U, V), SQUARE
     d = np.abs(d).astype(dtype)

@@ -4,6 +4,7 @@ import numpy as np
 from support import Case, orthogonal, randn, randsvd
 
 import structmat as sm
+from structmat.matrices.kronecker.eigenbasis import KroneckerEigenbasis
 
 SQUARE = {"square"}
 HERMITIAN = {"square", "hermitian"}
@@ -53,7 +54,7 @@ def general(n, rng, dtype=np.float64):
 
 
 def short(A):
-    """Entries of a few bits in single precision, so that products of entries are exact there too."""
+    """In single precision entries of a few bits, so that their products are exact as well."""
     return A if A.dtype.char in "dD" else (np.round(64 * A) / 64).astype(A.dtype)
 
 
@@ -62,6 +63,7 @@ def cases():
     yield from plus_diagonals()
     yield from two_terms()
     yield from khatri_raos()
+    yield from eigenbases()
 
 
 def sums():
@@ -76,7 +78,9 @@ def sums():
         yield case(f"spd-{name}", [spd(5, rng, dtype), spd(3, rng, dtype)], POSDEF)
     yield case("one-factor", [general(6, rng)], SQUARE)
     yield case("three", [general(n, rng) for n in (2, 3, 4)], SQUARE)
-    yield case("three-mixed", [symmetric(3, rng), general(3, rng) + 9 * np.eye(3), spd(2, rng)], SQUARE)
+    yield case(
+        "three-mixed", [symmetric(3, rng), general(3, rng) + 9 * np.eye(3), spd(2, rng)], SQUARE
+    )
     yield case("four-hermitian", [spd(2, rng, np.complex128) for _ in range(4)], POSDEF)
     yield case("indefinite", [symmetric(4, rng), symmetric(6, rng)], HERMITIAN)
     rotation = orthogonal(4, rng)
@@ -180,3 +184,24 @@ def khatri_raos():
     yield case("strided", [randn((8, 6), rng)[::2, ::2], randn((3, 3), rng).T], {"tall"})
     twice = randn((4, 2), rng)[:, [0, 1, 0]]
     yield case("singular", [twice, randn((3, 2), rng)[:, [0, 1, 0]]], {"tall", "singular"})
+
+
+def eigenbases():
+    rng = np.random.default_rng(35)
+    half = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
+    for dtype in (np.float32, np.float64, np.complex128):
+        if dtype == np.float32:  # exact in single precision
+            Qs, w = [half.astype(dtype)] * 2, np.arange(1, 17, dtype=dtype)
+        else:
+            Qs, w = [orthogonal(n, rng, dtype) for n in (3, 4)], rng.uniform(1, 2, 12)
+        Q = kron(*Qs)
+        yield Case(
+            f"kronecker-eigenbasis-{np.dtype(dtype).name}",
+            KroneckerEigenbasis(sm.Kronecker(*Qs), w),
+            (Q * w) @ Q.conj().T,
+            POSDEF,
+        )
+    w = rng.standard_normal(12)
+    indefinite = KroneckerEigenbasis(sm.Kronecker(*(orthogonal(n, rng) for n in (3, 4))), w)
+    Q = kron(*(np.asarray(F) for F in indefinite.vectors.factors))
+    yield Case("kronecker-eigenbasis-indefinite", indefinite, (Q * w) @ Q.T, HERMITIAN)

@@ -1,7 +1,8 @@
 """The elementary families: what everything else is built of.
 
 =========================  =======================================================
-`identity`                 Identity, Zeros: nothing but a size
+`identity`                 Identity: nothing but an order
+`zeros`                    Zeros: nothing but a shape
 `permutation`              Permutation: rows in another order
 `diagonal`                 Diagonal: one number a row
 `tridiagonal`              Tridiagonal: three diagonals
@@ -23,12 +24,12 @@ from structmat.matrices.elementary.dense import Dense
 from structmat.matrices.elementary.diagonal import Diagonal
 from structmat.matrices.elementary.diagonal_plus_low_rank import DiagonalPlusLowRank
 from structmat.matrices.elementary.identity import Identity
-from structmat.matrices.elementary.zeros import Zeros
 from structmat.matrices.elementary.low_rank import LowRank
 from structmat.matrices.elementary.permutation import Permutation
 from structmat.matrices.elementary.sparse import Sparse
 from structmat.matrices.elementary.triangular import Triangular
 from structmat.matrices.elementary.tridiagonal import Tridiagonal
+from structmat.matrices.elementary.zeros import Zeros
 
 __all__ = [
     "Banded",

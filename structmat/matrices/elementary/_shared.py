@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from structmat import _checks, _rules
+from structmat import _checks, _rules, iterative
 from structmat._backend.arrays import namespace_of
 from structmat._results import ProjectionResult, SVDResult
 
@@ -86,6 +86,14 @@ def power_of_two_below(norm, terms, values):
         return 1.0
     _checks.finite(values)
     return 2.0 ** -(int(terms).bit_length() + 2)
+
+
+def reciprocal_condition(solve, solve_adjoint, norm1, shape, dtype):
+    """1 / (|A|_1 |A^-1|_1) from a few solves; 0 where they overflow."""
+    with np.errstate(all="ignore"):
+        inverse = iterative.norm1(solve, solve_adjoint, shape, dtype, rng=0).value
+    cond = float(inverse) * norm1
+    return 1 / cond if 0 < cond < math.inf else 0.0
 
 
 def svd_from_eigh(w, V):

@@ -6,7 +6,7 @@ import numpy as np
 
 from structmat import _checks
 from structmat._backend.lapack import routine
-from structmat._results import Cost, EighResult, ProjectionResult
+from structmat._results import Cost, EighResult
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import _shared, cpu
 from structmat.matrices.elementary.banded_solve import BandedLU, TriangularBand
@@ -238,9 +238,7 @@ class Banded(StructuredMatrix):
             return False
         width = max(self.lower, self.upper)
         adjoint = self._adjoint()
-        return _shared.same_to_rounding(
-            self._widened(width, width), adjoint._widened(width, width)
-        )
+        return _shared.same_to_rounding(self._widened(width, width), adjoint._widened(width, width))
 
     # ------------------------------------------------------------ Hermitian bands
 
@@ -329,7 +327,7 @@ class Banded(StructuredMatrix):
             if rtol is None and budget is None:
                 raise TypeError("project to Banded needs lower= and upper=, or rtol=, or budget=")
             lower, upper = _bandwidths(M, rtol, budget)
-        return ProjectionResult(*_shared.projection(M, cls._of_band(M, lower, upper)))
+        return _shared.projection(M, cls._of_band(M, lower, upper))
 
     def _rows(self, op, s):
         xp, (m, n) = self._namespace, self.shape

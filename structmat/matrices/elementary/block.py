@@ -79,9 +79,10 @@ class Block(StructuredMatrix):
         )
 
     def _toarray(self):
-        full = (self._namespace or np).zeros(self.shape, self.dtype)
-        for place, cell in self._cells():
-            full[place] = cell if is_array(cell) else cell._toarray()
+        xp = self._namespace or np
+        full = xp.zeros(self.shape, self.dtype)
+        for place, cell in self._cells():  # a cell without arrays has no device of its own
+            full[place] = cell if is_array(cell) else xp.asarray(cell._toarray())
         return full
 
     def _cells(self):
@@ -108,7 +109,8 @@ class Block(StructuredMatrix):
         for (rows, columns), cell in self._cells():
             here = (rows.start <= i) & (i < rows.stop) & (columns.start <= j) & (j < columns.stop)
             if here.any():
-                values[xp.asarray(here)] = cell[i[here] - rows.start, j[here] - columns.start]
+                found = cell[i[here] - rows.start, j[here] - columns.start]
+                values[xp.asarray(here)] = xp.asarray(found)
         return values
 
     def _diagonal(self):
@@ -116,7 +118,9 @@ class Block(StructuredMatrix):
             return NotImplemented
         xp = self._namespace or np
         parts = [
-            xp.zeros(self._heights[i], self.dtype) if row[i] is None else row[i].diagonal()
+            xp.zeros(self._heights[i], self.dtype)
+            if row[i] is None
+            else xp.asarray(row[i].diagonal())
             for i, row in enumerate(self.grid)
         ]
         return xp.concatenate(parts)

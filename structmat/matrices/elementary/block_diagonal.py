@@ -92,12 +92,13 @@ class BlockDiagonal(StructuredMatrix):
         return self._each(stacks.adjoint, lambda M: M._adjoint())
 
     def _toarray(self):
-        full = (self._namespace or np).zeros(self.shape, self.dtype)
+        xp = self._namespace or np
+        full = xp.zeros(self.shape, self.dtype)
         for group, rows, columns in self._located():
             if is_stack(group.body):
                 full[rows[:, :, None], columns[:, None, :]] = group.body
             else:
-                full[rows, columns] = group.body._toarray()
+                full[rows, columns] = xp.asarray(group.body._toarray())
         return full
 
     # ------------------------------------------------------------ from groups, to groups
@@ -132,6 +133,8 @@ class BlockDiagonal(StructuredMatrix):
         return joined(self._groups, values, sizes, self._namespace or np)
 
     def _square_blocks(self):
+        if is_array(self.blocks):
+            return self.blocks.shape[1] == self.blocks.shape[2]
         return bool((self._heights == self._widths).all())
 
     def _singular_by_shape(self):
@@ -193,13 +196,16 @@ class BlockDiagonal(StructuredMatrix):
                 at = block[here]
                 r, c = i[here] - row[at], j[here] - column[at]
                 found = group.body[place[at], r, c] if is_stack(group.body) else group.body[r, c]
-                values[xp.asarray(here)] = found
+                values[xp.asarray(here)] = xp.asarray(found)
         return values
 
     def _diagonal(self):
         if not self._square_blocks():
             return NotImplemented
-        parts = self._parts(lambda S: S.diagonal(0, 1, 2), lambda M: linalg.diagonal(M)[None])
+        asarray = (self._namespace or np).asarray  # a block without arrays has no device
+        parts = self._parts(
+            lambda S: S.diagonal(0, 1, 2), lambda M: asarray(linalg.diagonal(M))[None]
+        )
         return self._join(parts, self._heights).copy()
 
     # ------------------------------------------------------------ singular values, eigenvalues

@@ -3,7 +3,7 @@
 import numpy as np
 
 from structmat import linalg
-from structmat._backend.arrays import namespace_of
+from structmat._backend.arrays import is_array, namespace_of
 from structmat._results import Factorization
 from structmat.matrices.elementary import stacks
 from structmat.matrices.elementary.groups import is_stack
@@ -31,6 +31,11 @@ class BlockLU(Factorization):
             self.rcond = min(self.rcond, rcond)
 
     def _solve(self, B):
+        if is_array(self.matrix.blocks):
+            (b, p, _), k = self.matrix.blocks.shape, B.shape[1]
+            return _solve_stack(self.matrix.blocks, *self.parts[0], B.reshape(b, p, k)).reshape(
+                b * p, k
+            )
         X = namespace_of(B).empty_like(B)
         for (group, rows, _), part in zip(self.matrix._located(), self.parts, strict=True):
             if is_stack(group.body):
@@ -44,17 +49,16 @@ class BlockLU(Factorization):
 
 
 def _solve_stack(stack, inverse, rcond, B):
-    """Inverse and one step of refinement, or LU: whichever is cheaper, LU where it must be.
+    """Inverse and one step of refinement; LU for the blocks where that is not enough.
 
     With x0 = X b the backward error is of the order eps cond; a step x0 + X (b - A x0) squares
-    it to (eps cond)^2 / eps, which is at the level of rounding for cond < eps^(-1/2).
+    it to (eps cond)^2 / eps, which is at the level of rounding for cond < eps^(-1/2). Three
+    batched products are several times faster than LAPACK on small blocks, for any number of
+    columns.
     """
-    p, k = stack.shape[1], B.shape[2]
-    if 9 * k >= p:  # (2/3) p^3 + 2 p^2 k of LU against 6 p^2 k
-        return stacks.solve(stack, B)
     X = inverse @ B
     X += inverse @ (B - stack @ X)
-    poor = rcond <= p * np.finfo(rcond.dtype).eps ** 0.5
-    if bool(poor.any()):
+    poor = rcond <= stack.shape[1] * np.finfo(rcond.dtype).eps ** 0.5
+    if poor.any():
         X[poor] = stacks.solve(stack[poor], B[poor])
     return X

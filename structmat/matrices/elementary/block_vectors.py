@@ -10,8 +10,8 @@ from structmat import linalg
 from structmat._results import EighResult, SVDResult
 from structmat.matrices.elementary import stacks
 from structmat.matrices.elementary.groups import as_stack, joined, starts
-from structmat.matrices.elementary.zeros import Zeros
 from structmat.matrices.elementary.permutation import Permutation
+from structmat.matrices.elementary.zeros import Zeros
 
 __all__ = ["eigh", "pinv", "svd"]
 

@@ -4,12 +4,12 @@ import math
 
 import numpy as np
 
-from structmat import _checks, _rules, iterative, linalg
+from structmat import _checks, _rules, linalg
 from structmat._backend import dense
 from structmat._results import Cost, EighResult, EigResult, SVDResult
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import fit, stacks
-from structmat.matrices.elementary.certified import Certified
+from structmat.matrices.elementary.certified import Certified, norm1
 from structmat.matrices.elementary.completion import completed
 from structmat.matrices.elementary.diagonal import Diagonal, closed_with_diagonal
 from structmat.matrices.elementary.identity import Identity
@@ -18,6 +18,8 @@ from structmat.matrices.elementary.permutation import Permutation
 from structmat.matrices.elementary.woodbury import Embedding, Normalised, Woodbury
 
 __all__ = ["DiagonalPlusLowRank"]
+
+_SMALL = 180  # below, LU of the array takes less time than the certificates (measured, r = 2)
 
 
 class DiagonalPlusLowRank(StructuredMatrix):
@@ -47,7 +49,8 @@ class DiagonalPlusLowRank(StructuredMatrix):
     Woodbury's formula divides by d and may lose all digits although A is well-conditioned. Here the
     r smallest entries of d are kept in a pivoted system, every solution is checked by its
     backward error and refined, and a solver that is backward stable for every d takes over where
-    that fails. On a GPU there is no such second solver: the failure is a LinAlgError.
+    that fails. On a GPU there is no such second solver: the failure is a LinAlgError. Below order
+    180, or for r > n / 4, LU of the dense array is cheaper and is what solve and slogdet use.
 
     References
     ----------
@@ -103,13 +106,16 @@ class DiagonalPlusLowRank(StructuredMatrix):
         return c.item() if self.d.strides == (0,) or bool((self.d == c).all()) else None
 
     def _dense_is_cheaper(self):
-        return 4 * self.U.shape[1] > self.shape[0]
+        n, r = self.U.shape
+        return n < _SMALL or 4 * r > n
 
     # ------------------------------------------------------------ solving
 
     def _factorize(self):
-        if self._dense_is_cheaper():
-            return NotImplemented
+        return NotImplemented if self._dense_is_cheaper() else self._certified()
+
+    def _certified(self):
+        """The structured factorisation, whatever the order."""
         parts = Normalised(self.d, self.U, self.V)
         return Certified(
             self,
@@ -121,8 +127,9 @@ class DiagonalPlusLowRank(StructuredMatrix):
         )
 
     def _slogdet(self):
-        if self._dense_is_cheaper():
-            return NotImplemented
+        return NotImplemented if self._dense_is_cheaper() else self._structured_slogdet()
+
+    def _structured_slogdet(self):
         parts = Normalised(self.d, self.U, self.V)
         try:
             result = Woodbury(parts).slogdet()
@@ -139,7 +146,8 @@ class DiagonalPlusLowRank(StructuredMatrix):
 
     def _inv(self):
         """D^-1 - D^-1 U (I + V^H D^-1 U)^-1 V^H D^-1, if a probe of four columns confirms it."""
-        if self._dense_is_cheaper() or not bool((self.d != 0).all()):
+        n, r = self.U.shape
+        if 4 * r > n or not bool((self.d != 0).all()):
             return NotImplemented
         xp = self._namespace
         parts = Normalised(self.d, self.U, self.V)
@@ -167,7 +175,7 @@ class DiagonalPlusLowRank(StructuredMatrix):
         Y = X._apply(B)
         R = B - self._apply(Y)
         # The bound of LAPACK's test of an inverse (xGET03), for each column.
-        size = _norm1(self) * _norm1(X) * abs(B).sum(0)
+        size = _norm(self) * _norm(X) * abs(B).sum(0)
         eps = float(np.finfo(self.dtype).eps)
         return bool((abs(R).sum(0) <= 8 * eps * max(1.0, n**0.5 / 8) * size).all())
 
@@ -338,10 +346,8 @@ class DiagonalPlusLowRank(StructuredMatrix):
         return cls(rng.uniform(1, 2, n).astype(dtype), U / 4, V)
 
 
-def _norm1(A):
-    """The 1-norm, estimated from below, nearly always exactly."""
-    apply, adjoint = A.__matmul__, A._adjoint().__matmul__
-    return float(iterative.norm1(apply, adjoint, A.shape, A.dtype, rng=0, xp=A._namespace).value)
+def _norm(A):
+    return norm1(A._apply, A._adjoint()._apply, A.shape[0], A.dtype, A._namespace)
 
 
 def _real(c, w):

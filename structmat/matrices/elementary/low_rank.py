@@ -10,8 +10,8 @@ from structmat.matrices.elementary import fit, stacks
 from structmat.matrices.elementary.completion import completed
 from structmat.matrices.elementary.diagonal import Diagonal, closed_with_diagonal
 from structmat.matrices.elementary.identity import Identity
-from structmat.matrices.elementary.zeros import Zeros
 from structmat.matrices.elementary.permutation import Permutation
+from structmat.matrices.elementary.zeros import Zeros
 
 __all__ = ["LowRank"]
 
@@ -121,10 +121,15 @@ class LowRank(StructuredMatrix):
         rtol = _checks.tolerance(rtol, "rtol")
         if rtol is None:
             rtol = max(self.shape) * float(np.finfo(self.dtype).eps)
-        U, S, V = self._triplets()
-        rank = int((fit.tails(S) > rtol * dense.norm(S[None])).sum())
+        Qu, Ru = dense.qr(self.U)
+        Qv, Rv = dense.qr(self.V)
+        W, S, Zh = dense.svd(Ru @ Rv.conj().T)
+        # What is left where columns cancel (A - A) is rounding of the factors, not a matrix.
+        noise = self.U.shape[1] * float(np.finfo(self.dtype).eps)
+        noise *= dense.norm(abs(Ru) @ abs(Rv).T)
+        rank = int((fit.tails(S) > max(rtol * dense.norm(S[None]), noise)).sum())
         root = S[:rank] ** 0.5
-        return LowRank(U[:, :rank] * root, V[:, :rank] * root)
+        return LowRank((Qu @ W[:, :rank]) * root, (Qv @ Zh[:rank].conj().T) * root)
 
     # ------------------------------------------------------------ solving
 

@@ -156,6 +156,7 @@ class Permutation(StructuredMatrix):
         rows = order[start[cols] + t]
         values = _root_of_unity(k[cols] * t, length[cols]) / np.sqrt(length[cols])
         w = self._kind(_root_of_unity(k, length))
+        values = values if w.dtype.kind == "c" else values.real
         from scipy.sparse import csc_array
 
         V = csc_array((values.astype(w.dtype), rows, indptr), self.shape)
@@ -363,3 +364,6 @@ def _(A, B):
 def _(A, B):
     p = _kron(B._namespace.arange(A.n), B.p)
     return Permutation(p, np.result_type(A.dtype, B.dtype))
+
+
+_rules.maker("permutation")(Permutation)

@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 
-from structmat import _checks, _rules, iterative
+from structmat import _checks, _rules
 from structmat._backend.arrays import namespace_of
 from structmat._backend.sparse import csr
-from structmat._results import Cost, Factorization, ProjectionResult
+from structmat._results import Cost, Factorization
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import _shared
 from structmat.matrices.elementary.banded import Banded
@@ -205,7 +205,7 @@ class Sparse(StructuredMatrix):
         kept = np.zeros(modulus.shape, bool)
         kept[order[:keep]] = True
         nearest = cls(csr_array(np.where(kept.reshape(array.shape), array, 0)))
-        return ProjectionResult(*_shared.projection(Dense(array), nearest))
+        return _shared.projection(Dense(array), nearest)
 
     def _rows(self, op, s):
         return self._with(op(self.data, s[self._row_indices()]))
@@ -266,11 +266,9 @@ class _SuperLU(Factorization):
     def rcond(self):
         """Estimated by Higham and Tisseur's method: a few solves, made when first asked for."""
         if self._rcond is None:
-            estimate = iterative.norm1(
-                self._solve, self._solve_adjoint, self.shape, self.dtype, rng=0
+            self._rcond = _shared.reciprocal_condition(
+                self._solve, self._solve_adjoint, self._norm1, self.shape, self.dtype
             )
-            inverse = float(estimate.value)
-            self._rcond = 1 / inverse / self._norm1 if inverse and self._norm1 else 0.0
         return self._rcond
 
     def _solve(self, B):

@@ -40,19 +40,25 @@ def is_hermitian(stack):
 
 
 def scaled(stack):
-    """(blocks of moderate size, power of two of each block or None): so that nothing overflows."""
+    """(blocks of moderate size, their 1-norms, power of two of each block or None).
+
+    So that nothing overflows on the way to an answer that does not. Refuses NaN and infinity.
+    """
     xp = namespace_of(stack)
-    if not stack.size:
-        return stack, None
-    top = abs(stack).max(axis=(1, 2))
     limits = np.finfo(stack.dtype)
     safe = float(limits.tiny) ** 0.5
-    if bool(((top > safe) & (top < 1 / safe) | (top == 0)).all()):
-        return stack, None
+    with np.errstate(over="ignore"):
+        size = abs(stack).sum(1).max(1)
+        low, high = float(size.min()), float(size.max())
+    if safe < low and high < 1 / safe:  # false for NaN
+        return stack, size, None
+    _checks.finite(stack)
+    top = abs(stack).max((1, 2))
     bound = -limits.minexp - 2
     exponent = xp.clip(-xp.frexp(top)[1], -bound, bound)
     scale = xp.ldexp(xp.ones_like(top), exponent).astype(limits.dtype)
-    return stack * scale[:, None, None], scale
+    stack = stack * scale[:, None, None]
+    return stack, abs(stack).sum(1).max(1), scale
 
 
 def inverse(stack, name):
@@ -60,19 +66,17 @@ def inverse(stack, name):
 
     Raises LinAlgError naming the block, through ``name(i)``, and the pivot.
     """
-    xp = namespace_of(stack)
-    _checks.finite(stack)
     if not stack.size:
-        return stack.copy(), xp.ones(len(stack), np.finfo(stack.dtype).dtype)
-    blocks, scale = scaled(stack)
+        ones = namespace_of(stack).ones(len(stack), np.finfo(stack.dtype).dtype)
+        return stack.copy(), ones
+    blocks, size, scale = scaled(stack)
     try:
-        inverses = _linalg(blocks).inv(blocks).astype(stack.dtype, copy=False)
+        inverses = _linalg(blocks).inv(blocks)
     except np.linalg.LinAlgError:
         raise _singular(blocks, name) from None
     with np.errstate(over="ignore", invalid="ignore"):
-        size = abs(blocks).sum(1).max(1) * abs(inverses).sum(1).max(1)
-        rcond = 1 / size
-        if not bool((rcond > 0).all()):
+        rcond = 1 / (size * abs(inverses).sum(1).max(1))
+        if not (rcond > 0).all():
             raise _singular(blocks, name)
         return (inverses if scale is None else inverses * scale[:, None, None]), rcond
 
@@ -93,7 +97,7 @@ def solve(stack, B):
     """X_i with A_i X_i = B_i for invertible blocks, B (b, p, k): LU of every block."""
     if not B.size:
         return B.copy()
-    blocks, scale = scaled(stack)
+    blocks, _, scale = scaled(stack)
     X = _linalg(blocks).solve(blocks, B).astype(B.dtype, copy=False)
     return X if scale is None else X * scale[:, None, None]
 

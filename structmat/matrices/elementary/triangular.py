@@ -8,7 +8,7 @@ from scipy.linalg import blas
 from structmat import _checks, _rules
 from structmat._backend import dense
 from structmat._backend.lapack import routine
-from structmat._results import Cost, Factorization, ProjectionResult, QRResult
+from structmat._results import Cost, Factorization, QRResult
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import _shared
 from structmat.matrices.elementary.dense import Dense, closed_with_dense
@@ -231,7 +231,7 @@ class Triangular(StructuredMatrix):
             raise ValueError(f"a Triangular is square; got `M` of shape {M.shape}")
         array = M.array if isinstance(M, Dense) else _checks.densify(M, "project")
         nearest = cls(cls(array, lower)._clean(), lower)
-        return ProjectionResult(*_shared.projection(Dense(array), nearest))
+        return _shared.projection(Dense(array), nearest)
 
     def _rows(self, op, s):
         return Triangular(op(self._clean(), s[:, None]), self.lower)

@@ -5,12 +5,14 @@ import math
 import numpy as np
 
 from structmat import _checks, _rules
+from structmat._backend import dense
 from structmat._backend.lapack import routine
-from structmat._results import Cost, EighResult, Factorization, ProjectionResult
+from structmat._results import Cost, EighResult, Factorization
 from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.elementary import _shared, banded_algebra, cpu
+from structmat.matrices.elementary import _shared, cpu
 from structmat.matrices.elementary.banded import Banded
-from structmat.matrices.elementary.dense import Dense, closed_with_dense
+from structmat.matrices.elementary.banded_algebra import add, multiply, on_bands
+from structmat.matrices.elementary.dense import closed_with_dense
 from structmat.matrices.elementary.diagonal import Diagonal, closed_with_diagonal
 from structmat.matrices.elementary.identity import Identity
 
@@ -105,11 +107,11 @@ class Tridiagonal(StructuredMatrix):
 
     def _toarray(self):
         xp, n = self._namespace, self.shape[0]
-        dense, i = xp.zeros((n, n), self.dtype), xp.arange(n)
-        dense[i, i] = self.diag
-        dense[i[1:], i[:-1]] = self.lower
-        dense[i[:-1], i[1:]] = self.upper
-        return dense
+        full, i = xp.zeros((n, n), self.dtype), xp.arange(n)
+        full[i, i] = self.diag
+        full[i[1:], i[:-1]] = self.lower
+        full[i[:-1], i[1:]] = self.upper
+        return full
 
     def tosparse(self):
         """The matrix as a :class:`scipy.sparse.csr_array`."""
@@ -209,9 +211,7 @@ class Tridiagonal(StructuredMatrix):
 
     def _norm(self, ord):
         if ord == "fro":
-            return _shared.norm_of(
-                self._namespace.concatenate([self.lower, self.diag, self.upper])
-            )
+            return _shared.norm_of(self._namespace.concatenate([self.lower, self.diag, self.upper]))
         if ord in (1, -1):
             sums = abs(self.diag)
             sums[:-1] += abs(self.lower)
@@ -252,7 +252,7 @@ class Tridiagonal(StructuredMatrix):
         if M.shape[0] != M.shape[1]:
             raise ValueError(f"a Tridiagonal is square; got `M` of shape {M.shape}")
         nearest = cls(*(linalg.diagonal(M, offset) for offset in (-1, 0, 1)))
-        return ProjectionResult(*_shared.projection(M, nearest))
+        return _shared.projection(M, nearest)
 
     def _rows(self, op, s):
         return Tridiagonal(op(self.lower, s[1:]), op(self.diag, s), op(self.upper, s[:-1]))
@@ -279,25 +279,30 @@ class _TridiagonalLU(Factorization):
             A = A * self.scale
             norm1 = A._norm(1)
         if A.shape[0] < 3:  # the wrapper of gttrf wants a second super-diagonal
-            self.small = Dense(A.toarray())._factorize()
+            self.small = dense.lu_factor(A.toarray())
+            self._refuse(self.small.zero_pivot)
             self.rcond = self.small.rcond
             return
-        *factors, info = routine("gttrf", self.dtype)(A.lower, A.diag, A.upper)
-        if info > 0:
-            raise _checks.singular("Tridiagonal", f"pivot {info - 1} is exactly zero")
-        self.factors = factors
+        *self.factors, info = routine("gttrf", self.dtype)(A.lower, A.diag, A.upper)
+        self._refuse(info - 1 if info > 0 else None)
+        factors = self.factors
         self.rcond = float(routine("gtcon", self.dtype)(*factors, norm1)[0])
+
+    @staticmethod
+    def _refuse(pivot):
+        if pivot is not None:
+            raise _checks.singular("Tridiagonal", f"pivot {pivot} is exactly zero")
 
     def _solve(self, B):
         if self.small is not None:
-            X = self.small._solve(B)
+            X = self.small.solve(B, check_finite=False)
         else:
             X = routine("gttrs", self.dtype)(*self.factors, B)[0] if B.size else B.copy()
         return X if self.scale == 1 else X * self.scale
 
     def _slogdet(self):
         if self.small is not None:
-            sign, value = self.small._slogdet()
+            sign, value = self.small.slogdet()
         else:
             _, diagonal, _, _, pivots = self.factors
             sign, value = _shared.slogdet(diagonal)
@@ -328,9 +333,9 @@ for _other in (Diagonal, Identity):
     _rules.register("add", _other, Tridiagonal)(lambda A, B: _plus_diagonal(B, A))
 
 for _pair in ((Tridiagonal, Banded), (Banded, Tridiagonal)):
-    _rules.register("add", *_pair)(banded_algebra.on_bands(banded_algebra.add))
-    _rules.register("matmul", *_pair)(banded_algebra.on_bands(banded_algebra.multiply))
-_rules.register("matmul", Tridiagonal, Tridiagonal)(banded_algebra.on_bands(banded_algebra.multiply))
+    _rules.register("add", *_pair)(on_bands(add))
+    _rules.register("matmul", *_pair)(on_bands(multiply))
+_rules.register("matmul", Tridiagonal, Tridiagonal)(on_bands(multiply))
 
 
 @_rules.register("hadamard", Tridiagonal, StructuredMatrix)

@@ -40,7 +40,7 @@ References
 .. [1] C. F. Van Loan, The ubiquitous Kronecker product, J. Comput. Appl. Math. 123 (2000) 85-100.
 """
 
-from structmat.matrices.kronecker import rules
+from structmat.matrices.kronecker import rules, sum_rules
 from structmat.matrices.kronecker.khatri_rao import FaceSplitting, KhatriRao
 from structmat.matrices.kronecker.matrix import Kronecker
 from structmat.matrices.kronecker.plus_diagonal import KroneckerPlusDiagonal
@@ -55,4 +55,5 @@ __all__ = [
     "KroneckerSum",
     "KroneckerTwoTerm",
     "rules",
+    "sum_rules",
 ]

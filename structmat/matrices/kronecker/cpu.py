@@ -30,7 +30,7 @@ __all__ = ["apply", "apply_mode"]
 simd = deferred("structmat._backend.simd")
 
 COLUMNS, LAST, ROWS, BLAS = range(4)
-NEAR=3; LIMIT=1024
+NEAR=3; LIMIT=1024; INP=0
 
 # Below this many entries of X, np.matmul is within microseconds of the kernels, and a process that
 # stays below never waits for Numba (0.3 s).
@@ -195,7 +195,7 @@ def _sweep(group, shapes, L, R, itemsize):
     q, p = math.prod(sizes), math.prod([m for m, _ in shapes])
     sweep = _Sweep()
     sweep.factors = group
-    sweep.in_place = p == q and len(group) > 1
+    sweep.in_place = p == q and (len(group) > 1 or INP)
     sweep.shape = (L, p, R)
     m_last = shapes[-1][0]
     if len(group) == 1 and (max(shapes[0]) > _LARGE or (R < lanes and L < lanes)):
@@ -206,8 +206,9 @@ def _sweep(group, shapes, L, R, itemsize):
         sweep.kind = LAST
     else:
         sweep.kind = ROWS
-    if sweep.kind == BLAS:
+    if sweep.kind == BLAS or (sweep.kind==LAST and len(group)==1):
         sweep.in_place = False
+    if sweep.kind == BLAS:
         return sweep
 
     order = _order(shapes)

@@ -4,13 +4,14 @@ import math
 
 import numpy as np
 
-from structmat import _checks, _rules, linalg
+from structmat import _checks, linalg
 from structmat._backend import dense as lapack
 from structmat._backend.arrays import is_array
-from structmat._backend.lapack import routine
 from structmat._results import Factorization
+from structmat.matrices.elementary import Permutation
 from structmat.matrices.kronecker.modes import size_of
 from structmat.matrices.kronecker.products import each, moved
+from structmat.matrices.kronecker.triangles import Substitution, row_order
 
 __all__ = ["KroneckerFactorization", "factorize", "inverses", "qr", "slogdet"]
 
@@ -135,8 +136,8 @@ class KroneckerFactorization(Factorization):
         P, L, U = [], [], []
         for part in self.parts:
             n = part.factors.shape[0]
-            inverse = np.argsort(_row_order(part))
-            P.append(_rules.make("permutation", inverse, self.dtype))
+            inverse = np.argsort(row_order(part))
+            P.append(Permutation(inverse, self.dtype))
             L.append(np.tril(part.factors, -1) + np.eye(n, dtype=self.dtype))
             U.append(np.triu(part.factors) / part.scale)
         return Kronecker(*P), Kronecker(*L), Kronecker(*U)
@@ -148,80 +149,6 @@ def _is_lu(part):
 
 def _on_host(part):
     return isinstance(part.factors, np.ndarray)
-
-
-def _row_order(lu):
-    """p with P A = A[p] for LAPACK's sequence of interchanges."""
-    n = lu.factors.shape[0]
-    column = np.arange(n, dtype=np.float64)[:, None]
-    column = routine("laswp", column.dtype)(column, lu.pivots, overwrite_a=True)
-    return column[:, 0].astype(np.intp)
-
-
-class Substitution:
-    """L U X = P B for very many columns, along any axis and without moving it.
-
-    BLAS's triangular solve is two to three times slower than a product at order 64, and it wants
-    the axis in front. Products with L^-1 P and U^-1 want neither, and they are as backward stable
-    as substitution up to a factor of |L| |L^-1| and |U| |U^-1| (componentwise; Higham, section
-    14.2). These factors, which do not see the scaling of rows, are computed, and above 10 n the
-    triangular solve is taken after all.
-    """
-
-    def __init__(self, lu):
-        self.lu = lu
-        factors = lu.factors
-        n, dtype = factors.shape[0], factors.dtype
-        trtri = routine("trtri", dtype)
-        self.order = _row_order(lu)
-        lower, _ = trtri(factors, lower=1, unitdiag=1)
-        lower = np.tril(lower, -1)
-        lower[np.arange(n), np.arange(n)] = 1
-        upper = np.triu(trtri(factors, lower=0)[0])
-        modulus = abs(factors)
-        below = np.tril(modulus, -1).sum(0) + 1
-        above = np.triu(modulus).sum(0)
-        with np.errstate(all="ignore"):
-            growth = max((below @ abs(lower)).max(), (above @ abs(upper)).max())
-        self.stable = bool(growth <= 10 * n)
-        if self.stable:
-            self.lower = np.empty((n, n), dtype)
-            self.lower[:, self.order] = lower
-            self.upper = np.ascontiguousarray(upper)
-
-    def __call__(self, X, left, right):
-        n = self.lu.factors.shape[0]
-        X = self._products(X, left, n, right) if self.stable else self._trsm(X, left, n, right)
-        if self.lu.scale != 1:
-            X *= X.dtype.type(self.lu.scale)
-        return X
-
-    def _products(self, X, left, n, right):
-        h = n // 2 if n >= 32 else 0  # the zero block of U^-1 saves a quarter of its product
-        if right == 1:
-            Y = X.reshape(left, n) @ self.lower.T
-            out = np.empty_like(Y)
-            np.matmul(Y, self.upper[:h].T, out=out[:, :h])
-            np.matmul(Y[:, h:], self.upper[h:, h:].T, out=out[:, h:])
-            return out
-        Y = np.matmul(self.lower, X.reshape(left, n, right))
-        out = np.empty_like(Y)
-        np.matmul(self.upper[:h], Y, out=out[:, :h])
-        np.matmul(self.upper[h:, h:], Y[:, h:], out=out[:, h:])
-        return out
-
-    def _trsm(self, X, left, n, right):
-        from scipy.linalg.blas import get_blas_funcs
-
-        trsm = get_blas_funcs("trsm", dtype=X.dtype)
-
-        def substitute(Y):
-            # (n, columns) in C order is B^T in Fortran order, and B^T = X^T U^T L^T.
-            Z = Y[self.order].T
-            Z = trsm(1.0, self.lu.factors, Z, side=1, lower=1, trans_a=1, diag=1, overwrite_b=1)
-            return trsm(1.0, self.lu.factors, Z, side=1, lower=0, trans_a=1, overwrite_b=1).T
-
-        return moved(substitute, X, left, n, right)
 
 
 # ---------------------------------------------------------------- determinants

@@ -14,8 +14,8 @@ from structmat._backend.arrays import namespace_of
 from structmat._results import Cost, EighResult, EigResult, Factorization, LstsqResult, SVDResult
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import Permutation
-from structmat.matrices.kronecker.modes import adjoint, dense_factor, place
 from structmat.matrices.kronecker.matrix import Kronecker
+from structmat.matrices.kronecker.modes import adjoint, dense_factor, place
 
 __all__ = ["EigenbasisFactorization", "KroneckerEigenbasis"]
 
@@ -23,8 +23,8 @@ __all__ = ["EigenbasisFactorization", "KroneckerEigenbasis"]
 class KroneckerEigenbasis(StructuredMatrix):
     """Q diag(w) Q^H with Q = Q_1 (x) ... (x) Q_d unitary and w real: Hermitian.
 
-    What inverses and functions of a Hermitian :class:`KroneckerSum` or :class:`KroneckerPlusDiagonal`
-    are. With ``s = n_1 + ... + n_d``:
+    What inverses and functions of a Hermitian :class:`KroneckerSum` or
+    :class:`KroneckerPlusDiagonal` are. With ``s = n_1 + ... + n_d``:
 
     ============================  ==================================
     product, solve                4 N s, and N divisions
@@ -43,7 +43,7 @@ class KroneckerEigenbasis(StructuredMatrix):
     Raises
     ------
     ValueError
-        Shapes that do not fit, or values that are not real.
+        Shapes that do not fit, values that are not real, or vectors with NaN or infinity.
 
     Examples
     --------
@@ -64,6 +64,8 @@ class KroneckerEigenbasis(StructuredMatrix):
             )
         if values.dtype.kind == "c" and bool((values.imag != 0).any()):
             raise ValueError("`values` must be real: the matrix is Hermitian")
+        for Q in vectors.factors:
+            _checks.finite(dense_factor(Q), "vectors")
         dtype = np.result_type(vectors.dtype, values.dtype)
         self.vectors = vectors.astype(dtype)
         # The numbers stay real beside complex vectors, in the vectors' precision.
@@ -136,7 +138,9 @@ class KroneckerEigenbasis(StructuredMatrix):
 
     def _diagonal(self):
         """(|Q_1|^2 (x) ... (x) |Q_d|^2) w."""
-        squared = Kronecker(*(abs(dense_factor(Q, self._namespace)) ** 2 for Q in self.vectors.factors))
+        squared = Kronecker(
+            *(abs(dense_factor(Q, self._namespace)) ** 2 for Q in self.vectors.factors)
+        )
         return squared._apply(self.values[:, None])[:, 0].astype(self.dtype)
 
     def _trace(self):
@@ -161,11 +165,11 @@ class KroneckerEigenbasis(StructuredMatrix):
     # ------------------------------------------------------------ spectrum
 
     def _eigh(self):
-        order = np.argsort(self.values, kind="stable")
+        order = np.argsort(_checks.finite(self.values), kind="stable")
         return EighResult(self.values[order], permuted(self.vectors, order))
 
     def _eigvalsh(self):
-        return np.sort(self.values)
+        return np.sort(_checks.finite(self.values))
 
     def _eig(self):
         return EigResult(self.values, self.vectors)
@@ -173,11 +177,11 @@ class KroneckerEigenbasis(StructuredMatrix):
     def _eigvals(self):
         return self.values.copy()
 
-    def _svd(self, full_matrices):  # noqa: ARG002 - a square matrix has one SVD
-        return svd_of(self.vectors, self.values)
+    def _svd(self, full_matrices):
+        return svd_of(self.vectors, _checks.finite(self.values))
 
     def _svdvals(self):
-        return np.sort(abs(self.values))[::-1]
+        return np.sort(abs(_checks.finite(self.values)))[::-1]
 
     def _cost(self, verb, ncols):
         return eigenbasis_cost(self, self.vectors, verb, ncols)

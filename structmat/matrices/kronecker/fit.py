@@ -60,6 +60,8 @@ def project(M, rtol, budget, shapes, terms):
     """
     M, shapes = _arguments(M, shapes)
     most = _limit(shapes, rtol, budget, terms)
+    if len(shapes) == 1:
+        return ProjectionResult(Kronecker(M), 0.0, 0.0, 0.0)
     source, bases, exponent = _source(M, shapes)
     if source.norm == 0 or 0 in M.shape:
         zero = Kronecker(*(np.zeros(s, M.dtype) for s in shapes))
@@ -128,7 +130,7 @@ def _source(M, shapes):
         S.data = times_power(S.data, -exponent)
         return SparseTensor.of_matrix(S, shapes), None, exponent
     small = _checks.dense_bytes(M.shape, M.dtype) <= _checks.DENSIFY_WARN_BYTES
-    if small or len(shapes) == 1:
+    if small:
         return DenseTensor.of_matrix(M.toarray(), shapes), None, 0
     if len(shapes) > 2:
         raise NotImplementedError(
@@ -213,7 +215,7 @@ def _by_svd(source, most, rtol, hermitian, shapes):
     """(columns, error, lower bound) by the SVD of the rearranged matrix: Eckart and Young."""
     r = most if rtol is None else min(most, 8)
     while True:
-        U, S, V, whole = source.leading(0, r)
+        U, S, V, whole, above = source.leading(0, r)
         if rtol is None:
             break
         small = [q for q in range(1, min(r, len(S)) + 1) if _met(S, q, whole, source.norm, rtol)]
@@ -226,8 +228,10 @@ def _by_svd(source, most, rtol, hermitian, shapes):
     if U.shape[1] == 1 and hermitian:
         return _symmetric_pair(source, U, shapes)
     columns = [U * kept**0.5, V.conj() * kept**0.5]
-    error = tail(S, r, True, source.norm) if whole else source.distance(columns)
-    return columns, error, error
+    if whole:
+        error = tail(S, r, True, source.norm)
+        return columns, error, error
+    return columns, source.distance(columns), tail(above, r, False, source.norm)
 
 
 def _met(S, q, whole, norm, rtol):
@@ -273,8 +277,8 @@ def _lower_bound(source, r):
     """No sum of r products is nearer than the best matrix of rank r to any unfolding."""
     bound = 0.0
     for i in range(len(source.dims)):
-        _, S, _, whole = source.leading(i, r)
-        bound = max(bound, tail(S, r, whole, source.norm))
+        found = source.leading(i, r)
+        bound = max(bound, tail(found.above, r, found.whole, source.norm))
     return bound
 
 

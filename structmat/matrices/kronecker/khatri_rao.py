@@ -6,18 +6,26 @@ import numpy as np
 
 from structmat import _checks, _rules
 from structmat._backend import dense as lapack
-from structmat._backend.arrays import is_array, namespace_of
+from structmat._backend.arrays import namespace_of
 from structmat._results import Cost, LstsqResult, QRResult, SVDResult
 from structmat.matrices import parameters
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import Dense, Diagonal
+from structmat.matrices.kronecker.columns import (
+    column_norms,
+    column_products,
+    columns_product,
+    columnwise,
+    halves,
+    ldexp,
+    rows_product,
+)
 from structmat.matrices.kronecker.matrix import Kronecker
-from structmat.matrices.kronecker.modes import adjoint, digits, outer_sum, size_of, times_power
+from structmat.matrices.kronecker.modes import adjoint, digits, size_of, sizes_like
 
 __all__ = ["FaceSplitting", "KhatriRao"]
 
-# Entries of the batch of scaled factors that one GEMM takes, and of the core of a decomposition.
-BATCH = 2**21
+# Entries of the largest core of a decomposition that is worth LAPACK's time.
 CORE = 2**24
 
 
@@ -64,7 +72,7 @@ class _Factors(StructuredMatrix):
 
     @classmethod
     def _random(cls, shape, rng, dtype):
-        sizes = _two_sizes(shape[1 - cls._shared])
+        sizes = sizes_like(shape[1 - cls._shared])
         r = shape[cls._shared]
         draw = [rng.standard_normal((n, r)) for n in sizes]
         if dtype.kind == "c":
@@ -72,17 +80,12 @@ class _Factors(StructuredMatrix):
         return cls(*((A if cls._shared else A.T).astype(dtype) for A in draw))
 
 
-def _two_sizes(n):
-    p = next(p for p in range(math.isqrt(max(n, 1)), 0, -1) if n % p == 0)
-    return p, n // p
-
-
 class KhatriRao(_Factors):
     """The columnwise Kronecker product: column j is a_j (x) b_j (x) ....
 
     For A (m_1 x r) and B (m_2 x r) the (m_1 m_2) x r matrix with entries
-    ``A[i_1, j] * B[i_2, j]`` in row ``i_1 m_2 + i_2``: the design matrix of a CP decomposition. With
-    M = m_1 ... m_d rows:
+    ``A[i_1, j] * B[i_2, j]`` in row ``i_1 m_2 + i_2``: the design matrix of a CP decomposition.
+    With M = m_1 ... m_d rows:
 
     ====================  ==================================================================
     product               2 M r a column, in GEMMs; the matrix is not formed
@@ -106,9 +109,9 @@ class KhatriRao(_Factors):
 
     Notes
     -----
-    Least squares goes through orthogonal factors, ``A (.) B = (Q_A (x) Q_B) (R_A (.) R_B)``, and not
-    through the Gram matrix (the usual shortcut), which squares the condition number. Where the core
-    is too large for that, an iterative method answers.
+    Least squares goes through orthogonal factors, ``A (.) B = (Q_A (x) Q_B) (R_A (.) R_B)``, and
+    not through the Gram matrix (the usual shortcut), which squares the condition number. Where the
+    core is too large for that, an iterative method answers.
 
     References
     ----------
@@ -132,17 +135,13 @@ class KhatriRao(_Factors):
     _shared = 1
 
     def _apply(self, X):
-        return _columns_product(*_halves(self.factors), X)
+        return columns_product(*halves(self.factors), X)
 
     def _adjoint(self):
         return FaceSplitting(*(adjoint(A) for A in self.factors))
 
     def _toarray(self):
-        out = self.factors[0]
-        for A in self.factors[1:]:
-            shape = out.shape[0] * A.shape[0], A.shape[1]
-            out = (out[:, None, :] * A[None, :, :]).reshape(shape)
-        return out.copy() if len(self.factors) == 1 else out
+        return columnwise(self.factors).copy()
 
     def gram(self):
         """A^H A, the elementwise product of the factors' Gram matrices.
@@ -162,7 +161,7 @@ class KhatriRao(_Factors):
         if size_of(min(A.shape) for A in self.factors) * max(r, 1) > CORE:
             return None
         pairs = [lapack.qr(A) for A in self.factors]
-        core = KhatriRao(*(R for _, R in pairs))._toarray()
+        core = columnwise([R for _, R in pairs])
         return Kronecker(*(Q for Q, _ in pairs)), core
 
     def _qr(self):
@@ -235,14 +234,14 @@ class KhatriRao(_Factors):
         if 0 in self.shape:
             return 0.0
         if ord in (1, -1):  # sums over a column multiply
-            logs, exponent = _column_products([abs(A) for A in self.factors], lambda A: A.sum(0))
+            logs, exponent = column_products([abs(A) for A in self.factors], lambda A: A.sum(0))
             return math.ldexp(float(logs.max() if ord == 1 else logs.min()), exponent)
         if ord == "fro":
-            sizes, exponent = _column_products(self.factors, _column_norms)
-            return _ldexp(lapack.norm(sizes[None, :]), exponent)
+            sizes, exponent = column_products(self.factors, column_norms)
+            return ldexp(lapack.norm(sizes[None, :]), exponent)
         if ord == "max":
-            tops, exponent = _column_products([abs(A) for A in self.factors], lambda A: A.max(0))
-            return _ldexp(float(tops.max()), exponent)
+            tops, exponent = column_products([abs(A) for A in self.factors], lambda A: A.max(0))
+            return ldexp(float(tops.max()), exponent)
         if ord in (math.inf, -math.inf):
             sums = KhatriRao(*(abs(A) for A in self.factors))
             rows = sums._apply(namespace_of(*self.factors).ones((self.shape[1], 1), sums.dtype))
@@ -257,17 +256,16 @@ class KhatriRao(_Factors):
         if verb == "svd":
             core = float(size_of(min(A.shape) for A in self.factors))
             flops = wide * (sum(4.0 * A.shape[0] * r * r for A in self.factors) + 14 * core * r * r)
-            return Cost("QR of the factors, SVD of the core", flops, moved) if core * r <= CORE else (
-                NotImplemented
-            )  # fmt: skip
+            if core * r <= CORE:
+                return Cost("QR of the factors, SVD of the core", flops, moved)
         return NotImplemented
 
 
 class FaceSplitting(_Factors):
     """The rowwise Kronecker product: row i is a_i (x) b_i (x) .... The adjoint of a KhatriRao.
 
-    For A (r x m_1) and B (r x m_2) the r x (m_1 m_2) matrix with entries ``A[i, j_1] * B[i, j_2]`` in
-    column ``j_1 m_2 + j_2``: the design matrix of a tensor-product spline.
+    For A (r x m_1) and B (r x m_2) the r x (m_1 m_2) matrix with entries ``A[i, j_1] * B[i, j_2]``
+    in column ``j_1 m_2 + j_2``: the design matrix of a tensor-product spline.
 
     Parameters
     ----------
@@ -296,7 +294,7 @@ class FaceSplitting(_Factors):
     _shared = 0
 
     def _apply(self, X):
-        return _rows_product(*_halves([A.T for A in self.factors]), X)
+        return rows_product(*halves([A.T for A in self.factors]), X)
 
     def _adjoint(self):
         return KhatriRao(*(adjoint(A) for A in self.factors))
@@ -352,97 +350,22 @@ class FaceSplitting(_Factors):
         return self._adjoint()._cost(verb, ncols)
 
 
-# ---------------------------------------------------------------- products
-
-
-def _halves(factors):
-    """Two factors of about sqrt(M) rows each, multiplied out: the product is then one GEMM."""
-    if len(factors) == 1:
-        A = factors[0]
-        return namespace_of(A).ones((1, A.shape[1]), A.dtype), A
-    total = size_of(A.shape[0] for A in factors)
-    cut = min(
-        range(1, len(factors)),
-        key=lambda c: abs(size_of(A.shape[0] for A in factors[:c]) ** 2 - total),
-    )
-    return tuple(
-        part[0] if len(part) == 1 else KhatriRao(*part)._toarray()
-        for part in (factors[:cut], factors[cut:])
-    )
-
-
-def _columns_product(A, B, X):
-    """sum_j A[i, j] X[j, c] B[l, j]: for each column c of X the GEMM A (B diag(x_c))^T."""
-    (p, r), (q, k) = A.shape, (B.shape[0], X.shape[1])
-    xp = namespace_of(X)
-    out = xp.empty((p * q, k), X.dtype)
-    step = max(1, BATCH // max(q * r, p * q, 1))
-    for c in range(0, k, step):
-        scaled = X[:, c : c + step].T[:, :, None] * B.T  # (step, r, q)
-        block = xp.matmul(A, scaled)  # (step, p, q)
-        out[:, c : c + step] = block.reshape(block.shape[0], p * q).T
-    return out
-
-
-def _rows_product(A, B, X):
-    """sum_(i, l) A[i, j] X[(i, l), c] B[l, j]: GEMM with B, then a sum over i."""
-    (p, r), (q, k) = A.shape, (B.shape[0], X.shape[1])
-    xp = namespace_of(X)
-    out = xp.empty((r, k), X.dtype)
-    step = max(1, BATCH // max(p * r, p * q, 1))
-    for c in range(0, k, step):
-        block = xp.ascontiguousarray(X[:, c : c + step].T)
-        block = block.reshape(block.shape[0], p, q)
-        out[:, c : c + step] = xp.einsum("cij,ij->jc", xp.matmul(block, B), A)
-    return out
-
-
-# ---------------------------------------------------------------- norms
-
-
-def _column_products(factors, measure):
-    """Products over factors of a measure of each column, scaled by a power of two: (array, e)."""
-    total, exponent = 1.0, 0
-    for A in factors:
-        top = float(abs(A).max())
-        e = math.frexp(top)[1] if 0 < top < math.inf else 0
-        total = total * measure(times_power(A, -e).astype(np.result_type(A.dtype, np.float64)))
-        exponent += e
-    return total, exponent
-
-
-def _column_norms(A):
-    return np.sqrt((abs(A) ** 2).sum(0))
-
-
-def _ldexp(x, e):
-    return math.ldexp(x, e) if e < 1024 or x == 0 else math.inf
-
-
 # ---------------------------------------------------------------- closure
-
-
-def _match(K, sizes):
-    return len(K.factors) == len(sizes) and [A.shape[1] for A in K.factors] == sizes
 
 
 @_rules.register("matmul", Kronecker, KhatriRao)
 def _(K, A):
     """(A (x) B) (C (.) D) = A C (.) B D."""
-    if not _match(K, [F.shape[0] for F in A.factors]):
+    if [F.shape[1] for F in K.factors] != [F.shape[0] for F in A.factors]:
         return NotImplemented
-    return KhatriRao(*(_times(F, G) for F, G in zip(K.factors, A.factors)))
+    return KhatriRao(*(F @ G for F, G in zip(K.factors, A.factors)))
 
 
 @_rules.register("matmul", FaceSplitting, Kronecker)
 def _(A, K):
     if [F.shape[1] for F in A.factors] != [F.shape[0] for F in K.factors]:
         return NotImplemented
-    return FaceSplitting(*(_times(F, G) for F, G in zip(A.factors, K.factors)))
-
-
-def _times(F, G):
-    return F @ G
+    return FaceSplitting(*(F @ G for F, G in zip(A.factors, K.factors)))
 
 
 @_rules.register("matmul", FaceSplitting, KhatriRao)

@@ -69,7 +69,7 @@ class Kronecker(StructuredMatrix):
            [3., 0., 4., 0.],
            [0., 3., 0., 4.]])
     >>> float(sm.Kronecker(*[1e-3 * np.eye(4)] * 3).slogdet().logabsdet)  # doctest: +ELLIPSIS
-    -1326.29...
+    -1326.289...
     >>> sm.Kronecker(*[np.eye(1000)] * 10).shape[0] == 10**30
     True
     """

@@ -10,6 +10,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import rsf2csf
 
 from structmat import _checks, _rules
 from structmat._backend import dense as lapack
@@ -23,14 +24,17 @@ __all__ = [
     "as_factors",
     "constant_of",
     "dense_factor",
+    "describe_shift",
     "digits",
+    "each",
     "eigenvalues",
+    "exponent_of",
     "hermitian_mode",
     "is_hermitian",
     "outer_product",
     "outer_sum",
-    "partial_sums",
     "partial_products",
+    "partial_sums",
     "place",
     "random_factor",
     "schur_mode",
@@ -141,12 +145,31 @@ def digits(index, sizes):
     return result[::-1]
 
 
+def each(factors, reduce):
+    """`reduce` of every factor, once for a factor that is used several times."""
+    found = {}
+    for A in factors:
+        if id(A) not in found:
+            found[id(A)] = reduce(A)
+    return [found[id(A)] for A in factors]
+
+
 def place(index, sizes, rank=None):
     """Where in words: 'eigenvalue 2 of factor 0 and eigenvalue 5 of factor 1'."""
     where = digits(np.asarray(index), sizes)
     if rank is not None:
         where = [r[i] for r, i in zip(rank, where, strict=True)]
     return [f"eigenvalue {int(i)} of factor {mode}" for mode, i in enumerate(where)]
+
+
+def describe_shift(sizes, s):
+    """Words for the zero among products of eigenvalues plus s."""
+
+    def describe(index):
+        names = " times ".join(place(index, sizes))
+        return f"{names} is minus the shift {s:.6g}"
+
+    return describe
 
 
 # ---------------------------------------------------------------- products
@@ -235,12 +258,17 @@ def _cut(values):
     return cut
 
 
+def exponent_of(A):
+    """e such that the entries of A 2**-e are at most 1; 0 for a zero or empty array."""
+    top = float(abs(A).max()) if A.size else 0.0
+    return math.frexp(top)[1] if 0 < top < math.inf else 0
+
+
 def _scaled(values):
     """The vectors scaled by powers of two to at most 1, and the sum of the exponents."""
     scaled, exponent = [], 0
     for v in values:
-        top = float(abs(v).max()) if v.shape[0] else 0.0
-        e = math.frexp(top)[1] if 0 < top < math.inf else 0
+        e = exponent_of(v)
         scaled.append(times_power(v, -e))
         exponent += e
     return scaled, exponent
@@ -285,7 +313,10 @@ def schur_mode(A, xp=np):
     A = dense_factor(A, xp)
     T, Z = lapack.schur(A, "real")
     if T.dtype.kind != "c" and bool(xp.any(T.diagonal(-1) != 0)):
-        T, Z = lapack.schur(A, "complex", check_finite=False)
+        # Its rotations square the entries: at 1e150 they would be wrong without a word.
+        e = exponent_of(T)
+        T, Z = rsf2csf(times_power(T, -e), Z, check_finite=False)
+        T = times_power(T, e)
     T = xp.triu(T)
     off = lapack.norm(xp.triu(T, 1))
     # Off the diagonal a normal matrix leaves rounding only: dropping it is a backward error of eps.

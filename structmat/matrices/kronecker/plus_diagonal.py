@@ -4,11 +4,9 @@ import math
 
 import numpy as np
 
-from structmat import _rules
 from structmat._backend.arrays import is_array, namespace_of
 from structmat._results import Cost, EighResult, EigResult
 from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.elementary import Diagonal, Identity
 from structmat.matrices.kronecker import modes as _modes
 from structmat.matrices.kronecker.eigenbasis import (
     EigenbasisFactorization,
@@ -18,18 +16,13 @@ from structmat.matrices.kronecker.eigenbasis import (
 )
 from structmat.matrices.kronecker.matrix import Kronecker
 from structmat.matrices.kronecker.modes import (
-    constant_of,
+    describe_shift,
     outer_product,
     partial_products,
 )
-from structmat.matrices.kronecker.shifted import (
-    ShiftedSchur,
-    describe_shift,
-    extreme_products,
-    has_imaginary,
-    shift_parameter,
-)
-from structmat.matrices.kronecker.two_term import KroneckerTwoTerm, factorize_pencils
+from structmat.matrices.kronecker.schur import ShiftedSchur
+from structmat.matrices.kronecker.shift import extreme_products, has_imaginary, shift_parameter
+from structmat.matrices.kronecker.two_term import factorize_pencils
 
 __all__ = ["KroneckerPlusDiagonal"]
 
@@ -148,6 +141,10 @@ class KroneckerPlusDiagonal(StructuredMatrix):
 
     # ------------------------------------------------------------ solving
 
+    def _of_factors(self, reduce):
+        xp = self._namespace or np
+        return _modes.each(self.kronecker.factors, lambda A: reduce(A, xp))
+
     def _hermitian_factors(self):
         return all(_modes.is_hermitian(A) for A in self.kronecker.factors)
 
@@ -160,7 +157,7 @@ class KroneckerPlusDiagonal(StructuredMatrix):
             return factorize_pencils(self, self.kronecker.factors, diagonals)
         if D == 0:
             return self.kronecker._factorize()
-        parts = [_modes.schur_mode(A, self._namespace or np) for A in self.kronecker.factors]
+        parts = self._of_factors(_modes.schur_mode)
         if all(m.T.ndim == 1 for m in parts):
             values = outer_product([m.T for m in parts])
             # A Python number takes the precision of the array beside it.
@@ -175,7 +172,7 @@ class KroneckerPlusDiagonal(StructuredMatrix):
         s = self.shift
         if not self._is_scalar() or complex(s).imag or not self._hermitian_factors():
             return None
-        parts = [_modes.hermitian_mode(A, self._namespace or np) for A in self.kronecker.factors]
+        parts = self._of_factors(_modes.hermitian_mode)
         values = outer_product([m.T for m in parts])
         matrix = KroneckerEigenbasis(vectors_of(parts), values + values.dtype.type(s.real))
         matrix._place = describe_shift(self._sizes(), s)
@@ -212,9 +209,7 @@ class KroneckerPlusDiagonal(StructuredMatrix):
         d = len(self._sizes())
         # The product of diagonals nearest to D in its logarithm: row means of each mode.
         marginal = (logs.mean(tuple(j for j in range(d) if j != i)) for i in range(d))
-        near = tuple(
-            np.exp(m - mean * (d - 1) / d).astype(self.dtype) for m in marginal
-        )
+        near = tuple(np.exp(m - mean * (d - 1) / d).astype(self.dtype) for m in marginal)
         return KroneckerPlusDiagonal(self.kronecker, near).inv()
 
     # ------------------------------------------------------------ entries and numbers
@@ -271,9 +266,7 @@ class KroneckerPlusDiagonal(StructuredMatrix):
 
     def _factor_eigenvalues(self):
         hermitian = self._hermitian_factors()
-        return [
-            _modes.eigenvalues(A, hermitian, self._namespace or np) for A in self.kronecker.factors
-        ]
+        return self._of_factors(lambda A, xp: _modes.eigenvalues(A, hermitian, xp))
 
     def _eigh(self):
         return self._in_eigenbasis("_eigh")
@@ -352,89 +345,3 @@ class KroneckerPlusDiagonal(StructuredMatrix):
             raise ValueError(f"a KroneckerPlusDiagonal is square; got shape {shape}")
         factors = [_modes.random_factor(n, rng, dtype) for n in _modes.sizes_like(shape[0])]
         return cls(Kronecker(*(A @ A.conj().T for A in factors)), 1.0)
-
-
-# ---------------------------------------------------------------- closure
-
-
-def _square(K):
-    return all(A.shape[0] == A.shape[1] for A in K.factors)
-
-
-def _as_diagonal(K):
-    """The diagonals of a Kronecker product of diagonal matrices, else None."""
-    if not all(isinstance(A, Diagonal | Identity) for A in K.factors):
-        return None
-    xp = K._namespace or np
-    return tuple(xp.asarray(A.diagonal()) for A in K.factors)
-
-
-def _plus(K, d):
-    if not _square(K):
-        return NotImplemented
-    # `d` counts with its dtype, as an array does, even where only its value is kept.
-    return KroneckerPlusDiagonal(K.astype(np.result_type(K.dtype, d.dtype)), d)
-
-
-def _plus_diagonal(K, D):
-    c = constant_of(D)
-    return _plus(K, D.values if c is None else c)
-
-
-@_rules.register("add", Kronecker, Identity)
-def _(K, eye):
-    return _plus(K, eye.dtype.type(1))
-
-
-@_rules.register("add", Identity, Kronecker)
-def _(eye, K):
-    return _plus(K, eye.dtype.type(1))
-
-
-@_rules.register("add", Kronecker, Diagonal)
-def _(K, D):
-    return _plus_diagonal(K, D)
-
-
-@_rules.register("add", Diagonal, Kronecker)
-def _(D, K):
-    return _plus_diagonal(K, D)
-
-
-@_rules.register("add", Kronecker, Kronecker)
-def _(A, B):
-    same = [F.shape for F in A.factors] == [F.shape for F in B.factors]
-    if not same or not _square(A):
-        return KroneckerTwoTerm(A, B) if same else NotImplemented
-    for K, D in ((A, B), (B, A)):
-        parts = _as_diagonal(D)
-        if parts is not None:
-            return KroneckerPlusDiagonal(K, parts)
-    return KroneckerTwoTerm(A, B)
-
-
-def _more(A, d):
-    """A + diag(d) for a NumPy number or an array d."""
-    return _plus(A.kronecker, A._d() + d)
-
-
-@_rules.register("add", KroneckerPlusDiagonal, Identity)
-def _(A, eye):
-    return _more(A, eye.dtype.type(1))
-
-
-@_rules.register("add", Identity, KroneckerPlusDiagonal)
-def _(eye, A):
-    return _more(A, eye.dtype.type(1))
-
-
-@_rules.register("add", KroneckerPlusDiagonal, Diagonal)
-def _(A, D):
-    c = constant_of(D)
-    return _more(A, D.values if c is None else c)
-
-
-@_rules.register("add", Diagonal, KroneckerPlusDiagonal)
-def _(D, A):
-    c = constant_of(D)
-    return _more(A, D.values if c is None else c)

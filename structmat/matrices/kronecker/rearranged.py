@@ -11,6 +11,7 @@ or as the action of M, and answer what a fit asks.
 """
 
 import math
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -28,19 +29,39 @@ _WHOLE = 1024
 _CHUNK = 2**22
 
 
+class Leading(NamedTuple):
+    """Leading singular triplets of an unfolding.
+
+    `S` holds all values where `whole`; `above` bounds the true leading ones from above.
+    """
+
+    U: Any
+    S: Any
+    V: Any
+    whole: bool
+    above: Any
+
+
+def _found(result):
+    """What the iteration found; a true value lies within `residual * S[0]` of each of S."""
+    S = result.S
+    return Leading(result.U, S, result.Vh.conj().T, False, S + result.residual.max() * S[0])
+
+
 def _leading(matrix, r):
-    """(U, S, V, whole): r leading triplets of an array or sparse array, all S where `whole`."""
+    """r leading triplets of an array or sparse array."""
     r = min(r, *matrix.shape)
     if min(matrix.shape) <= _WHOLE and matrix.shape[0] * matrix.shape[1] <= 4 * _CHUNK:
         array = matrix if hasattr(matrix, "flags") else matrix.toarray()
         U, S, Vh = lapack.svd(array)
-        return U[:, :r], S, Vh[:r].conj().T, True
+        return Leading(U[:, :r], S, Vh[:r].conj().T, True, S)
     adjoint = matrix.conj().T
-    found = iterative.svds(
-        lambda X: matrix @ X, lambda Y: adjoint @ Y, matrix.shape, matrix.dtype, r,
-        xp=namespace_of(matrix, default=np),
+    return _found(
+        iterative.svds(
+            lambda X: matrix @ X, lambda Y: adjoint @ Y, matrix.shape, matrix.dtype, r,
+            xp=namespace_of(matrix, default=np),
+        )
     )  # fmt: skip
-    return found.U, found.S, found.Vh.conj().T, False
 
 
 def tail(S, r, whole, norm):
@@ -188,10 +209,10 @@ class ActionMatrix:
 
     def leading(self, i, r):
         """r leading singular triplets."""
-        found = iterative.svds(
-            self._apply, self._apply_adjoint, self.dims, self.dtype, min(r, *self.dims), xp=self.xp
+        r = min(r, *self.dims)
+        return _found(
+            iterative.svds(self._apply, self._apply_adjoint, self.dims, self.dtype, r, xp=self.xp)
         )
-        return found.U, found.S, found.Vh.conj().T, False
 
     def against(self, i, factors):
         """T times the conjugate columns of the other factor."""

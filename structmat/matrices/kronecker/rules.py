@@ -4,15 +4,11 @@ from structmat import _rules, linalg
 from structmat._backend.arrays import is_array
 from structmat._rules import register
 from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.kronecker import plus_diagonal  # noqa: F401 - its rules come first
 from structmat.matrices.kronecker.direct import _lu, per_factor
 from structmat.matrices.kronecker.matrix import Kronecker
 from structmat.matrices.kronecker.modes import size_of
 
-__all__: list = []
-
-# What two Kronecker products add up to in general: two terms, or one plus a diagonal.
-_sum_of_two = _rules._table["add"][Kronecker, Kronecker]
+__all__ = ["merged_sum"]
 
 
 @register("kron", StructuredMatrix, StructuredMatrix)
@@ -64,32 +60,46 @@ def _group_product(left, right):
     """One factor of the product: formed where it holds no more than its parts did, else lazy."""
     m = size_of(F.shape[0] for F in left)
     n = size_of(F.shape[1] for F in right)
-    arrays = all(is_array(F) for F in (*left, *right))
-    if arrays and m * n <= max(64, 2 * sum(F.size for F in (*left, *right))):
-        first = left[0] if len(left) == 1 else Kronecker(*left)
-        return first @ (right[0] if len(right) == 1 else Kronecker(*right).toarray())
-    A = _rules.lift(left[0]) if len(left) == 1 else Kronecker(*left)
-    B = _rules.lift(right[0]) if len(right) == 1 else Kronecker(*right)
-    if len(left) == len(right) == 1 and not arrays:
-        return A @ B
+    inner = size_of(F.shape[1] for F in left)
+    parts = sum(F.size for F in (*left, *right))
+    if all(is_array(F) for F in (*left, *right)):
+        # Of groups of several, the smaller one is multiplied out on the way.
+        transient = inner * min(m, n) if len(left) + len(right) > 2 else 0
+        if m * n <= max(64, 2 * parts) and transient <= max(2**16, 8 * parts):
+            if n <= m:
+                return _one(left) @ _array(right)
+            return (_one(right).T @ _array(left).T).T
+    A, B = _rules.lift(_one(left)), _rules.lift(_one(right))
+    single = len(left) == len(right) == 1
+    return A @ B if single and not (is_array(left[0]) and is_array(right[0])) else _lazy(A, B)
+
+
+def _one(group):
+    return group[0] if len(group) == 1 else Kronecker(*group)
+
+
+def _array(group):
+    return group[0] if len(group) == 1 else Kronecker(*group).toarray()
+
+
+def _lazy(A, B):
     return _rules.make("product", A, B)
 
 
 # ---------------------------------------------------------------- sums
 
 
-@register("add", Kronecker, Kronecker)
-def _add(A, B):
+def merged_sum(A, B):
     """A (x) B + A (x) C = A (x) (B + C): products that differ in one factor only, signs aside."""
     if [F.shape for F in A.factors] != [F.shape for F in B.factors]:
-        return _sum_of_two(A, B)
+        return NotImplemented
     sign, differing = 1, []
     for i, (F, G) in enumerate(zip(A.factors, B.factors)):
         same = _multiple(F, G)
         if same is None:
             differing.append(i)
             if len(differing) > 1:
-                return _sum_of_two(A, B)
+                return NotImplemented
         else:
             sign *= same
     at = differing[0] if differing else 0

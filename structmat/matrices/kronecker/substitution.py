@@ -305,7 +305,7 @@ def solved(solver, forward, back, X, adjoint=False):
 
 
 def triangular_norm(T):
-    """A bound of |T|_2, at most sqrt(n) above it: sqrt(|T|_1 |T|_inf); of a diagonal its maximum."""
+    """A bound of |T|_2, at most sqrt(n) above it: sqrt(|T|_1 |T|_inf); exact for a diagonal."""
     if T.shape[0] == 0:
         return 0.0
     if T.ndim == 1:
@@ -314,7 +314,7 @@ def triangular_norm(T):
 
 
 def reciprocal_condition(triangular, dtype, size):
-    """Estimate of 1 / (|A|_2 |A^-1|_2) with `size` >= |A|_2; `triangular` are solved's arguments."""
+    """Estimate of 1 / (|A|_2 |A^-1|_2), size >= |A|_2; `triangular` is what `solved` takes."""
     solver, forward, back, N = triangular
     inverse = inverse_norm(
         lambda x: solved(solver, forward, back, x),

@@ -7,30 +7,28 @@ import numpy as np
 from structmat import _checks, _rules, linalg
 from structmat._backend import dense as lapack
 from structmat._backend.arrays import is_array, namespace_of
-from structmat._results import Cost, EighResult, EigResult, Factorization
+from structmat._results import Cost, EighResult, EigResult
 from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.elementary import Diagonal, Identity
+from structmat.matrices.elementary import Identity
 from structmat.matrices.kronecker import modes as _modes
-from structmat.matrices.kronecker import substitution
 from structmat.matrices.kronecker.eigenbasis import (
     EigenbasisFactorization,
     KroneckerEigenbasis,
     describe_sum,
     extreme_sums,
     log_of_chunks,
-    rotated,
     vectors_of,
 )
 from structmat.matrices.kronecker.khatri_rao import KhatriRao
 from structmat.matrices.kronecker.matrix import Kronecker
 from structmat.matrices.kronecker.modes import (
-    constant_of,
     dense_factor,
     outer_sum,
     partial_sums,
     random_factor,
     size_of,
 )
+from structmat.matrices.kronecker.schur import SchurSum
 
 __all__ = ["KroneckerSum"]
 
@@ -39,8 +37,8 @@ class KroneckerSum(StructuredMatrix):
     """A_1 (+) A_2 (+) ... (+) A_d, for two factors A (x) I + I (x) B.
 
     In the order of :func:`numpy.kron`: with x read as an array of shape (n_1, ..., n_d),
-    ``(A_1 (+) A_2) x = A_1 X + X A_2^T``. Solving is the Sylvester equation. With N = n_1 ... n_d and
-    ``s = n_1 + ... + n_d``:
+    ``(A_1 (+) A_2) x = A_1 X + X A_2^T``. Solving is the Sylvester equation. With N = n_1 ... n_d
+    and ``s = n_1 + ... + n_d``:
 
     ====================  ========================================================================
     product               2 N s; no identity is formed
@@ -64,15 +62,15 @@ class KroneckerSum(StructuredMatrix):
 
     Notes
     -----
-    The matrix is singular exactly if some sum of one eigenvalue of each factor is zero; solving then
-    raises LinAlgError and names the eigenvalues. Hermitian and other normal factors give a backward
-    stable solve; so do Schur forms [1]_. ``rcond`` of the factorisation is in the 2-norm, exact for
-    normal factors, otherwise estimated by one step of inverse iteration.
+    The matrix is singular exactly if some sum of one eigenvalue of each factor is zero; solving
+    then raises LinAlgError and names the eigenvalues. Eigenvectors of normal factors and Schur
+    forms of others give a small residual [1]_. ``rcond`` of the factorisation is in the 2-norm,
+    exact for normal factors, otherwise estimated by one step of inverse iteration.
 
     References
     ----------
-    .. [1] R. H. Bartels and G. W. Stewart, Solution of the matrix equation AX + XB = C, Comm. ACM 15
-       (1972) 820-826; N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 16.
+    .. [1] R. H. Bartels and G. W. Stewart, Solution of the matrix equation AX + XB = C, Comm. ACM
+       15 (1972) 820-826; N. J. Higham, *Accuracy and Stability of Numerical Algorithms*, ch. 16.
 
     Examples
     --------
@@ -136,7 +134,10 @@ class KroneckerSum(StructuredMatrix):
     # ------------------------------------------------------------ solving
 
     def _schur_modes(self):
-        return [_modes.schur_mode(A, self._namespace or np) for A in self.factors]
+        return _modes.each(self.factors, lambda A: _modes.schur_mode(A, self._namespace or np))
+
+    def _hermitian_modes(self):
+        return _modes.each(self.factors, lambda A: _modes.hermitian_mode(A, self._namespace or np))
 
     def _factorize(self):
         parts = self._schur_modes()
@@ -146,13 +147,13 @@ class KroneckerSum(StructuredMatrix):
             return EigenbasisFactorization(
                 self, vectors_of(parts), values, method, describe_sum(parts)
             )
-        return _SchurFactorization(self, parts)
+        return SchurSum(self, parts)
 
     def _eigenbasis(self):
         """The matrix in its eigenbasis if every factor is Hermitian, else None."""
         if not all(_modes.is_hermitian(A) for A in self.factors):
             return None
-        parts = [_modes.hermitian_mode(A, self._namespace or np) for A in self.factors]
+        parts = self._hermitian_modes()
         return parts, KroneckerEigenbasis(vectors_of(parts), outer_sum([m.T for m in parts]))
 
     def _inv(self):
@@ -166,9 +167,7 @@ class KroneckerSum(StructuredMatrix):
     def _slogdet(self):
         if not self.shape[0]:
             return 1.0, 0.0
-        return log_of_chunks(
-            partial_sums(self._factor_eigenvalues()), real=self.dtype.kind != "c"
-        )
+        return log_of_chunks(partial_sums(self._factor_eigenvalues()), real=self.dtype.kind != "c")
 
     # ------------------------------------------------------------ entries
 
@@ -202,7 +201,9 @@ class KroneckerSum(StructuredMatrix):
 
     def _factor_eigenvalues(self):
         hermitian = self._is_hermitian() is True and self.shape[0] > 0
-        return [_modes.eigenvalues(A, hermitian, self._namespace or np) for A in self.factors]
+        return _modes.each(
+            self.factors, lambda A: _modes.eigenvalues(A, hermitian, self._namespace or np)
+        )
 
     def _eigvals(self):
         return outer_sum(self._factor_eigenvalues())
@@ -227,7 +228,7 @@ class KroneckerSum(StructuredMatrix):
     def _eigsh(self, k, which):
         if self._is_hermitian() is not True or not all(map(_modes.is_hermitian, self.factors)):
             return NotImplemented
-        parts = [_modes.hermitian_mode(A, self._namespace or np) for A in self.factors]
+        parts = self._hermitian_modes()
         values = [m.T for m in parts]
         if which == "SM" and float(sum(v[0] for v in values)) >= 0:
             which = "SA"  # all values are positive: the smallest are the lowest
@@ -243,7 +244,9 @@ class KroneckerSum(StructuredMatrix):
         else:
             where = np.array(extreme_sums(values, k, which)).reshape(-1, len(values)).T
         w = sum(v[i] for v, i in zip(values, where))
-        return EighResult(w, KhatriRao(*(dense_factor(m.Z, self._namespace)[:, i] for m, i in zip(parts, where))))
+        return EighResult(
+            w, KhatriRao(*(dense_factor(m.Z, self._namespace)[:, i] for m, i in zip(parts, where)))
+        )
 
     def _svd(self, full_matrices):
         found = self._eigenbasis()
@@ -270,7 +273,7 @@ class KroneckerSum(StructuredMatrix):
         means = [float((A.trace() / A.shape[0]).real) for A in self.factors]
         common = sum(means) / len(means)
         shifts = [common - mean if abs(common - mean) > 100 else 0.0 for mean in means]
-        moved = [_shifted(A, s) if s else A for A, s in zip(self.factors, shifts)]
+        moved = [shifted(A, s) if s else A for A, s in zip(self.factors, shifts)]
         return Kronecker(*(linalg.expm(A) for A in moved))
 
     def _sqrtm(self):
@@ -315,7 +318,7 @@ class KroneckerSum(StructuredMatrix):
         return math.sqrt(N) * math.hypot(total, float(abs(mean)))
 
     def _sums_norm(self, ord):
-        """Column (row) sums: those off the diagonal add up, the diagonal adds before its modulus."""
+        """Column (row) sums: they add up off the diagonal; on it, moduli come after the sum."""
         diagonals, sums = [], []
         for d, off in self._split():
             diagonals.append(d)
@@ -360,77 +363,13 @@ class KroneckerSum(StructuredMatrix):
         return cls(*(random_factor(n, rng, dtype) for n in sizes))
 
 
-class _SchurFactorization(Factorization):
-    """Schur forms of the factors; solves by substitution over the modes."""
-
-    method = "Schur forms of the factors (Bartels-Stewart)"
-
-    def __init__(self, A, parts):
-        self.shape, self.dtype, self.structure = A.shape, A.dtype, "KroneckerSum"
-        self.parts = parts
-        self.values = [m.values for m in parts]
-        for at, s in enumerate(partial_sums(self.values)):
-            if not bool((s != 0).all()):
-                zero = at * len(s) + int((s == 0).argmax())
-                raise _checks.singular("KroneckerSum", describe_sum(parts)(zero))
-        self._triangular = substitution.sum_solver(parts)
-        dtype = np.result_type(*(m.T.dtype for m in parts))
-        size = sum(substitution.triangular_norm(m.T) for m in parts)
-        self.rcond = substitution.reciprocal_condition(
-            (*self._triangular, self.shape[0]), dtype, size
-        )
-
-    def _solve(self, B):
-        Y = substitution.solved(*self._triangular, rotated(self.parts, B, inverse=True))
-        X = rotated(self.parts, Y)
-        return X.real.astype(self.dtype) if X.dtype.kind != self.dtype.kind else X
-
-    def _slogdet(self):
-        return log_of_chunks(partial_sums(self.values), real=self.dtype.kind != "c")
-
-
-# ---------------------------------------------------------------- closure
-
 _rules.maker("kronecker_sum")(KroneckerSum)
 
 
-def _shifted(A, c):
+def shifted(A, c):
     """A + c I for a factor."""
     if is_array(A):
         A = A.astype(np.result_type(A.dtype, c))  # a copy
         A[range(A.shape[0]), range(A.shape[0])] += c
         return A
     return A + c * Identity(A.shape[0], A.dtype)
-
-
-def _plus_identity(A, c):
-    return KroneckerSum(_shifted(A.factors[0], c), *A.factors[1:])
-
-
-@_rules.register("add", KroneckerSum, KroneckerSum)
-def _(A, B):
-    if A._sizes() != B._sizes():
-        return NotImplemented
-    return KroneckerSum(*(F + G for F, G in zip(A.factors, B.factors)))
-
-
-@_rules.register("add", KroneckerSum, Identity)
-def _(A, B):
-    return _plus_identity(A, B.dtype.type(1))
-
-
-@_rules.register("add", Identity, KroneckerSum)
-def _(A, B):
-    return _plus_identity(B, A.dtype.type(1))
-
-
-@_rules.register("add", KroneckerSum, Diagonal)
-def _(A, B):
-    c = constant_of(B)
-    return NotImplemented if c is None else _plus_identity(A, c)
-
-
-@_rules.register("add", Diagonal, KroneckerSum)
-def _(A, B):
-    c = constant_of(A)
-    return NotImplemented if c is None else _plus_identity(B, c)

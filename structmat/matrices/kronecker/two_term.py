@@ -14,7 +14,7 @@ from structmat.matrices.kronecker import modes as _modes
 from structmat.matrices.kronecker import substitution
 from structmat.matrices.kronecker.eigenbasis import log_of_chunks, log_product
 from structmat.matrices.kronecker.matrix import Kronecker
-from structmat.matrices.kronecker.modes import dense_factor, outer_product, size_of
+from structmat.matrices.kronecker.modes import dense_factor, outer_product
 
 __all__ = ["KroneckerTwoTerm", "factorize_pencils"]
 
@@ -22,8 +22,9 @@ __all__ = ["KroneckerTwoTerm", "factorize_pencils"]
 class KroneckerTwoTerm(StructuredMatrix):
     """A_1 (x) ... (x) A_d + C_1 (x) ... (x) C_d, usually A (x) B + C (x) D.
 
-    What the sum of two :class:`Kronecker` of the same factor shapes is. Solving it is the generalised
-    Sylvester equation ``A X B^T + C X D^T = F``. With N = n_1 ... n_d and s = n_1 + ... + n_d:
+    What the sum of two :class:`Kronecker` of the same factor shapes is. Solving it is the
+    generalised Sylvester equation ``A X B^T + C X D^T = F``. With N = n_1 ... n_d and
+    s = n_1 + ... + n_d:
 
     ==========  ================================================================================
     product     4 N s
@@ -57,7 +58,7 @@ class KroneckerTwoTerm(StructuredMatrix):
     --------
     >>> import numpy as np, structmat as sm
     >>> mass, stiff = np.array([[2.0, 1.0], [1.0, 2.0]]), np.array([[1.0, -1.0], [-1.0, 1.0]])
-    >>> A = sm.Kronecker(stiff, mass) + sm.Kronecker(mass, mass)
+    >>> A = sm.Kronecker(stiff, mass) + sm.Kronecker(mass, stiff + mass)
     >>> type(A).__name__
     'KroneckerTwoTerm'
     >>> bool(np.allclose(A @ A.solve(np.ones(4)), 1))
@@ -248,9 +249,7 @@ class _DefinitePencils(_Pencils):
         """det = prod(w + sign) prod det(C_i)^(N / n_i)."""
         sign, total = log_product(self.values)
         N = self.shape[0]
-        return sign, total + sum(
-            (N // n) * value for n, value in zip(self.sizes, self.logs) if n
-        )
+        return sign, total + sum((N // n) * value for n, value in zip(self.sizes, self.logs) if n)
 
 
 class _SchurPencils(_Pencils):
@@ -314,18 +313,15 @@ def _normalised(factors):
     """The factors scaled by powers of two to entries of at most 1, and the sum of the exponents."""
     scaled, exponent = [], 0
     for A in factors:
-        top = float(abs(A).max()) if A.size else 0.0
-        e = math.frexp(top)[1] if top > 0 else 0
+        e = _modes.exponent_of(A)
         scaled.append(_modes.times_power(A, -e))
         exponent += e
     return scaled, exponent
 
 
 def _qz(A, C):
-    """T, S, Q, Z; real where all the pencil's eigenvalues are."""
+    """T, S, Q, Z, complex: real forms would have 2 x 2 blocks in the way of the substitution."""
     if not A.shape[0]:
         return A, C, A, A
-    T, S, Q, Z = sla.qz(A, C, output="real" if A.dtype.kind != "c" else "complex")
-    if A.dtype.kind != "c" and bool((T.diagonal(-1) != 0).any()):
-        T, S, Q, Z = sla.qz(A, C, output="complex")
+    T, S, Q, Z = sla.qz(A, C, output="complex")
     return np.triu(T), np.triu(S), Q, Z
