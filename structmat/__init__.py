@@ -20,6 +20,7 @@ _CONTENTS = {
     "KroneckerPlusDiagonal": "structmat.matrices.kronecker",  # K + s I, K + D1 (x) D2
     "KroneckerTwoTerm": "structmat.matrices.kronecker",  # A (x) B + C (x) D
     "KhatriRao": "structmat.matrices.kronecker",  # columnwise Kronecker product
+    "FaceSplitting": "structmat.matrices.kronecker",  # row by row: the adjoint of KhatriRao
     # ---- elementary
     "Identity": "structmat.matrices.elementary",
     "Zeros": "structmat.matrices.elementary",

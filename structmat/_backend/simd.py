@@ -84,67 +84,88 @@ def _make_tile(rows, vectors, full):
     def tile(typingctx, A, ia, lda, m, B, ib, ldb, C, ic, ldc, n):
         i64 = types.int64
         signature = types.void(A, i64, i64, i64, B, i64, i64, C, i64, i64, i64)
-        vector, width, align = _vector(A.dtype)
+        dtype = A.dtype
 
         def codegen(context, builder, signature, args):
             A, ia, lda, m, B, ib, ldb, C, ic, ldc, n = args
+            function = _tile_function(builder.module, dtype, rows, vectors, full)
             left = _start(context, builder, signature.args[0], A, ia)
             right = _start(context, builder, signature.args[4], B, ib)
             out = _start(context, builder, signature.args[7], C, ic)
-            last = builder.sub(m, _index(m, 1))
-            pointers = []
-            for i in range(rows):
-                row = _index(m, i)
-                if not full:
-                    # A tile of fewer rows reads its last row again and does not store the copies:
-                    # no read leaves A, and the loop over k stays free of branches.
-                    row = builder.select(builder.icmp_signed("<", row, last), row, last)
-                pointers.append(builder.gep(left, [builder.mul(row, lda)]))
-            sums = [
-                [cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in pointers
-            ]
-            zero = ir.Constant(vector, [0.0] * width)
-            for row in sums:
-                for s in row:
-                    builder.store(zero, s)
-            lane0 = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-            with cgutils.for_range(builder, n, intp=n.type) as loop:
-                k = loop.index
-                source = builder.gep(right, [builder.mul(k, ldb)])
-                b = [
-                    _load(builder, builder.gep(source, [_index(k, u * width)]), vector, align)
-                    for u in range(vectors)
-                ]
-                for pointer, row in zip(pointers, sums):
-                    a = builder.load(builder.gep(pointer, [k]), align=align)
-                    a = builder.insert_element(
-                        ir.Constant(vector, ir.Undefined), a, ir.Constant(ir.IntType(32), 0)
-                    )
-                    a = builder.shuffle_vector(a, a, lane0)
-                    for u, s in enumerate(row):
-                        # "contract" makes one fused instruction where the CPU has it, and needs no
-                        # library call where it has not.
-                        product = builder.fmul(a, b[u], flags=("contract",))
-                        value = builder.fadd(builder.load(s), product, flags=("contract",))
-                        builder.store(value, s)
-
-            def write(i, row):
-                target = builder.gep(out, [builder.mul(ldc, _index(m, i))])
-                for u, s in enumerate(row):
-                    pointer = builder.gep(target, [_index(m, u * width)])
-                    _store(builder, builder.load(s), pointer, align)
-
-            for i, row in enumerate(sums):
-                if full:
-                    write(i, row)
-                else:
-                    with builder.if_then(builder.icmp_signed("<", _index(m, i), m), likely=True):
-                        write(i, row)
+            builder.call(function, [left, lda, right, ldb, out, ldc, n, m])
             return context.get_dummy_value()
 
         return signature, codegen
 
     return tile
+
+
+def _tile_function(module, dtype, rows, vectors, full):
+    """The LLVM function of a tile, once a module: inlined at every use it compiles ten times as long."""
+    name = f"structmat_tile_{dtype}_{BYTES}_{rows}_{vectors}_{'full' if full else 'part'}"
+    if name in module.globals:
+        return module.globals[name]
+    vector, width, align = _vector(dtype)
+    pointer, i64 = vector.element.as_pointer(), ir.IntType(64)
+    function = ir.Function(
+        module,
+        ir.FunctionType(ir.VoidType(), [pointer, i64, pointer, i64, pointer, i64, i64, i64]),
+        name,
+    )
+    function.linkage = "linkonce_odr"
+    function.attributes.add("noinline")
+    left, lda, right, ldb, out, ldc, n, m = function.args
+    builder = ir.IRBuilder(function.append_basic_block())
+    last = builder.sub(m, _index(m, 1))
+    sources = []
+    for i in range(rows):
+        row = _index(m, i)
+        if not full:
+            # A tile of fewer rows reads its last row again and does not store the copies: no read
+            # leaves A, and the loop over k stays free of branches.
+            row = builder.select(builder.icmp_signed("<", row, last), row, last)
+        sources.append(builder.gep(left, [builder.mul(row, lda)]))
+    sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in range(rows)]
+    zero = ir.Constant(vector, [0.0] * width)
+    for row in sums:
+        for s in row:
+            builder.store(zero, s)
+    lane0 = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
+    with cgutils.for_range(builder, n, intp=i64) as loop:
+        k = loop.index
+        start = builder.gep(right, [builder.mul(k, ldb)])
+        b = [
+            _load(builder, builder.gep(start, [_index(k, u * width)]), vector, align)
+            for u in range(vectors)
+        ]
+        for source, row in zip(sources, sums):
+            a = builder.load(builder.gep(source, [k]), align=align)
+            a = builder.insert_element(
+                ir.Constant(vector, ir.Undefined), a, ir.Constant(ir.IntType(32), 0)
+            )
+            a = builder.shuffle_vector(a, a, lane0)
+            for u, s in enumerate(row):
+                # "contract" makes one fused instruction where the CPU has it, and needs no library
+                # call where it has not.
+                product = builder.fmul(a, b[u], flags=("contract",))
+                value = builder.fadd(builder.load(s), product, flags=("contract",))
+                builder.store(value, s)
+
+    def write(i, row):
+        target = builder.gep(out, [builder.mul(ldc, _index(m, i))])
+        for u, s in enumerate(row):
+            _store(
+                builder, builder.load(s), builder.gep(target, [_index(m, u * width)]), align
+            )
+
+    for i, row in enumerate(sums):
+        if full:
+            write(i, row)
+        else:
+            with builder.if_then(builder.icmp_signed("<", _index(m, i), m), likely=True):
+                write(i, row)
+    builder.ret_void()
+    return function
 
 
 full3, full2, full1 = (_make_tile(ROWS, u, True) for u in (3, 2, 1))
@@ -251,17 +272,14 @@ def gemm(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w):
     """
     v = lanes(A)
     c = 0
-    while c + v <= w:
+    while w >= v and c < w:
+        # The last columns, where fewer than a vector, with finished ones before them.
+        c = min(c, w - v)
         vectors = (w - c) // v
         # Four vectors go as 2 + 2: 3 + 1 would leave a tile with too few sums to hide the latency.
         vectors = 3 if vectors >= 3 and vectors != 4 else min(vectors, 2)
         _columns(A, ia, lda, m, B, ib + c, ldb, C, ic + c, ldc, n, vectors)
         c += vectors * v
-    if c < w and w >= v:
-        # The last columns again, with as many finished ones before them as fill a vector.
-        c = w - v
-        _columns(A, ia, lda, m, B, ib + c, ldb, C, ic + c, ldc, n, 1)
-        c = w
     while c < w:
         for i in range(m):
             s = A[ia + i * lda] * B[ib + c]
@@ -276,15 +294,21 @@ def gemm_packed(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w, panel, ip, columns)
     """`gemm` through panels of `columns` columns of B, copied to panel[ip : ip + n * 2 * columns].
 
     For rows of B that are far apart: a power of two between them lets a handful of cache lines
-    compete for all of them, and every row of tiles would fetch them again.
+    compete for all of them, and every row of tiles would fetch them again. ``columns = 0`` copies
+    nothing (one call for both, because a second copy of `gemm` in a kernel costs a second to
+    compile).
     """
     c = 0
     while c < w:
         wide = w - c
-        if wide >= 2 * columns:
+        if columns and wide >= 2 * columns:
             wide = columns
-        copy_block(B, ib + c, ldb, panel, ip, wide, n, wide)
-        gemm(A, ia, lda, m, panel, ip, wide, C, ic + c, ldc, n, wide)
+        if columns:
+            copy_block(B, ib + c, ldb, panel, ip, wide, n, wide)
+            source, b, ld = panel, ip, wide
+        else:
+            source, b, ld = B, ib, ldb
+        gemm(A, ia, lda, m, source, b, ld, C, ic + c, ldc, n, wide)
         c += wide
 
 

@@ -18,6 +18,7 @@ Factors are fused, never merged: A_i (x) A_j may overflow where A_i (A_j x) does
 """
 
 import functools
+import itertools
 import math
 
 import numpy as np
@@ -29,20 +30,21 @@ __all__ = ["apply", "apply_mode"]
 
 simd = deferred("structmat._backend.simd")
 
-COLUMNS, LAST, ROWS, BLAS = range(4)
-NEAR=3; LIMIT=1024; INP=0
-
 # Below this many entries of X, np.matmul is within microseconds of the kernels, and a process that
 # stays below never waits for Numba (0.3 s).
 _SMALL = 2**14
-# Bytes of one half of a tile; both halves and the factors stay in an L2 cache of 512 KiB.
-_TILE = 2**17
+# Bytes of one half of a tile: both halves, the factors and a panel stay in an L2 cache of 1 MiB.
+# Measured on 8^6 and 16^4, 64 columns: 2^17 costs 5-10%, 2^16 40%.
+_TILE = 2**18
+# Rows of a tile of two factors and of more. Three factors of 8 in one sweep read memory less often
+# than three sweeps of two, and are slower (0.85): their rows are too short to stream.
+_PAIR, _MORE = 2**10, 2**6
 # Bytes of a panel of B in front of a tile of registers: half an L1 cache of 32 KiB.
 _PANEL = 2**14
 # Tiles are whole vectors of 64 bytes, whatever this machine has.
 _VECTOR = 64
-# Flops of a task: about 0.1 ms, so that handing it to another thread (13 us) pays.
-_TASK = 2**22
+# Flops of a task (20-40 us); less than twice that stays on one thread, for a hand-off costs 13 us.
+_TASK = 2**21
 # Above this size BLAS blocks a factor for the caches better than the tiles do.
 _LARGE = 512
 
@@ -65,17 +67,20 @@ def apply(factors, X):
     Notes
     -----
     Costs ``2 N k sum(m_i)`` flops for square factors, N = prod n_i. Rectangular factors are applied
-    in ascending 1/n_i - 1/m_i (the most shrinking first), which minimises the flops.
+    in ascending 1/n_i - 1/m_i (the most shrinking first), which minimises the flops. Each entry is
+    the same sum whatever the number of threads.
     """
-    rows = math.prod([A.shape[0] for A in factors])
-    if X.size < _SMALL or X.dtype.kind == "c" or rows == 0:
-        return _matmul(factors, X, rows)
-    plan = _plan(tuple([A.shape for A in factors]), X.shape[1], X.itemsize)
-    return _sweeps(factors, X, plan).reshape(rows, X.shape[1])
+    shapes = [A.shape for A in factors]
+    if X.size < _SMALL or X.dtype.kind == "c":
+        return _matmul(factors, shapes, X)
+    if any(m == 0 for m, _ in shapes):
+        return np.zeros((0, X.shape[1]), X.dtype)
+    plan = _plan(tuple(shapes), X.shape[1], X.itemsize)
+    return _sweeps(factors, X, plan).reshape(-1, X.shape[1])
 
 
 def apply_mode(A, X, left, right):
-    """A along the middle axis of X seen as (left, n, right); the result has left*m*right entries.
+    """A along the middle axis of X seen as (left, n, right).
 
     Parameters
     ----------
@@ -91,63 +96,73 @@ def apply_mode(A, X, left, right):
     (left, m, right) ndarray
         New, C-contiguous.
     """
-    m, n = A.shape
+    m = A.shape[0]
     if X.size < _SMALL or X.dtype.kind == "c" or m == 0:
         return _mode(A, X, left, right).reshape(left, m, right)
-    shapes = ((left, left), (m, n))
-    plan = _plan(shapes, right, X.itemsize, skip=1)
+    plan = _plan(((left, left), A.shape), right, X.itemsize, skip=1)
     return _sweeps((None, A), X, plan).reshape(left, m, right)
 
 
 # ------------------------------------------------------------- np.matmul, one factor at a time
 
 
-def _order(shapes):
-    """Exchange argument: i before j saves flops when 1/n_i - 1/m_i < 1/n_j - 1/m_j."""
-    # max(., 1): factors with an empty side may come in any order.
-    return sorted(
-        range(len(shapes)), key=lambda i: 1 / max(shapes[i][1], 1) - 1 / max(shapes[i][0], 1)
-    )
-
-
 def _mode(A, X, left, right, out=None):
     m, n = A.shape
     if right == 1:
-        return np.matmul(X.reshape(left, n), A.T, out=out if out is None else out.reshape(left, m))
+        if out is not None:
+            out = out.reshape(left, m)
+        return np.matmul(X.reshape(left, n), A.T, out=out)
     if out is not None:
         out = out.reshape(left, m, right)
     return np.matmul(A, X.reshape(left, n, right), out=out)
 
 
-def _matmul(factors, X, rows):
+def _matmul(factors, shapes, X):
     k = X.shape[1]
+    if all(m == n for m, n in shapes):
+        # Small vectors come here: a few microseconds of Python would show.
+        left, right, Y = 1, X.size, X
+        if right == 0 or not factors:
+            return X.copy()
+        for A in factors:
+            n = len(A)
+            right //= n
+            if right == 1:
+                Y = Y.reshape(left, n) @ A.T
+            else:
+                Y = np.matmul(A, Y.reshape(left, n, right))
+            left *= n
+        return Y.reshape(left, k)
+    rows, sizes, Y = math.prod([m for m, _ in shapes]), [n for _, n in shapes], X
     if rows * X.size == 0:
         return np.zeros((rows, k), X.dtype)
-    sizes = [A.shape[1] for A in factors]
-    if all(A.shape[0] == A.shape[1] for A in factors):
-        order = range(len(factors))
-    else:
-        order = _order([A.shape for A in factors])
-    Y = X
-    for i in order:
+    for i in _order(shapes):
         Y = _mode(factors[i], Y, math.prod(sizes[:i]), math.prod(sizes[i + 1 :]) * k)
-        sizes[i] = factors[i].shape[0]
-    return Y.reshape(rows, k) if Y is not X else X.copy()
+        sizes[i] = shapes[i][0]
+    return Y.reshape(rows, k)
+
+
+def _order(shapes):
+    """Exchange argument: i before j saves flops when 1/n_i - 1/m_i < 1/n_j - 1/m_j."""
+    return sorted(range(len(shapes)), key=lambda i: 1 / shapes[i][1] - 1 / shapes[i][0])
 
 
 # ------------------------------------------------------------- planning
 
 
 class _Sweep:
-    """One sweep: which factors, how its tiles lie, and everything `_tiles` reads."""
+    """One sweep: which factors, how its tiles lie, and the arguments of its kernel."""
 
-    __slots__ = ("factors", "geometry", "half", "in_place", "kind", "modes", "shape", "tasks", "work")
+    __slots__ = (
+        "factors", "geometry", "half", "in_place", "kernel", "modes", "offsets", "shape",
+        "tasks", "work",
+    )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=256)
 def _plan(shapes, k, itemsize, skip=0):
     """The sweeps for these shapes; `skip` leading factors are identities."""
-    groups = [[skip + i for i in run] for run in _runs(shapes[skip:], LIMIT)]
+    groups = [[skip + i for i in run] for run in _runs(shapes[skip:])]
     # The exchange argument between groups: ascending (growth - 1) / (flops per entry).
     groups.sort(key=lambda group: _gain([shapes[i] for i in group]))
     sizes = [n for _, n in shapes]
@@ -155,7 +170,7 @@ def _plan(shapes, k, itemsize, skip=0):
     for group in groups:
         L = math.prod(sizes[: group[0]])
         R = math.prod(sizes[group[-1] + 1 :]) * k
-        sweeps.append(_sweep(group, [shapes[i] for i in group], L, R, itemsize))
+        sweeps.append(_sweep(group, [shapes[i] for i in group], L, R, itemsize, not sweeps))
         for i in group:
             sizes[i] = shapes[i][0]
     return sweeps
@@ -170,16 +185,17 @@ def _gain(shapes):
     return (growth - 1) / flops
 
 
-def _runs(shapes, limit):
-    """Fewest runs of adjacent near-square factors whose tile column fits `limit` bytes, even ones."""
+def _runs(shapes):
+    """Fewest runs of adjacent factors that fit a tile, and among those the most even ones."""
     best = [(0, 0, [])]
     for stop in range(1, len(shapes) + 1):
         candidates = []
         for start in range(stop - 1, -1, -1):
             run = shapes[start:stop]
             size = math.prod([max(s) for s in run])
-            near_square = all(max(s) <= 2 * min(s) for s in run)
-            if stop - start > 1 and (size > limit or not near_square):
+            # Far from square, the order of the factors matters more than the passes over memory.
+            square = all(max(s) <= 2 * min(s) for s in run)
+            if len(run) > 1 and (not square or size > (_PAIR if len(run) == 2 else _MORE)):
                 break
             count, largest, runs = best[start]
             candidates.append(
@@ -189,33 +205,32 @@ def _runs(shapes, limit):
     return best[-1][2]
 
 
-def _sweep(group, shapes, L, R, itemsize):
+def _sweep(group, shapes, L, R, itemsize, first):
     lanes = _VECTOR // itemsize
     sizes = [n for _, n in shapes]
     q, p = math.prod(sizes), math.prod([m for m, _ in shapes])
     sweep = _Sweep()
     sweep.factors = group
-    sweep.in_place = p == q and (len(group) > 1 or INP)
     sweep.shape = (L, p, R)
-    m_last = shapes[-1][0]
-    if len(group) == 1 and (max(shapes[0]) > _LARGE or (R < lanes and L < lanes)):
-        sweep.kind = BLAS
-    elif R >= lanes:
-        sweep.kind = COLUMNS
-    elif R == 1 and m_last % lanes == 0:
-        sweep.kind = LAST
-    else:
-        sweep.kind = ROWS
-    if sweep.kind == BLAS or (sweep.kind==LAST and len(group)==1):
+    single = len(group) == 1
+    sweep.in_place = p == q and not first  # the first sweep reads the caller's array
+    if single and (max(shapes[0]) > _LARGE or (R < lanes and L < lanes)):
+        sweep.kernel = None
         sweep.in_place = False
-    if sweep.kind == BLAS:
         return sweep
 
     order = _order(shapes)
-    if sweep.kind == LAST:
-        order.remove(len(group) - 1)
-        order.insert(0, len(group) - 1)
-    modes, largest, flops = [], q, 0
+    if R >= lanes:
+        sweep.kernel = _columns
+    elif R == 1 and shapes[-1][0] % lanes == 0:
+        sweep.kernel = _last
+        order = [len(group) - 1, *[i for i in order if i < len(group) - 1]]
+        sweep.in_place = sweep.in_place and not single
+    else:
+        sweep.kernel = _rows
+    ends = [0, *itertools.accumulate([m * n for m, n in shapes])]
+    sweep.offsets = np.array(ends[:-1], np.int64)
+    modes, largest, flops = [], max(p, q), 0
     for i in order:
         m, n = shapes[i]
         outer, inner = math.prod(sizes[:i]), math.prod(sizes[i + 1 :])
@@ -224,31 +239,32 @@ def _sweep(group, shapes, L, R, itemsize):
         sizes[i] = m
         largest = max(largest, math.prod(sizes))
         flops += 2 * m * n * outer * inner
+    sweep.modes = np.array(modes, np.int64)
 
-    fit = max(_TILE // (largest * itemsize), 1)  # columns of a tile
-    if sweep.kind == COLUMNS:
+    fit = _TILE // (largest * itemsize)  # columns of a tile
+    if sweep.kernel is _columns:
         units = R // lanes
         across = -(-units // max(fit // lanes, 2))
-        if len(group) == 1:
-            across = -(-units // max(fit // lanes, 24))
         tiles = L * across
         width = (-(-units // across) + 1) * lanes
-        step = across
-    else:
-        step = min(max(fit // R // lanes, 1) * lanes, L) if sweep.kind == ROWS else min(fit, L)
+        # One factor needs no tile between X and Y, unless they are one array.
+        direct_in = not (single and sweep.in_place)
+        sweep.half = 0 if single and direct_in else largest * width
+        sweep.geometry = (q, p, R, across, lanes, direct_in)
+    elif sweep.kernel is _last:
+        step = min(max(fit, 1), L)
         tiles = -(-L // step)
-        width = R * -(-step // lanes) * lanes if sweep.kind == ROWS else step
-    if sweep.kind == COLUMNS:
-        sweep.geometry = (q, p, R, step, lanes, NEAR)
-    elif sweep.kind == LAST:
+        width = step
+        sweep.half = 0 if single else largest * width
         sweep.geometry = (L, q, p, step)
     else:
+        step = min(max(fit // R // lanes, 1) * lanes, L)
+        tiles = -(-L // step)
+        width = R * -(-step // lanes) * lanes
+        sweep.half = largest * width
         sweep.geometry = (L, q, p, R, step, lanes)
-    sweep.modes = np.array(modes, np.int64)
-    panel = max(n * 2 * columns for _, _, n, _, _, columns in modes)
-    sweep.half = largest * width
-    sweep.work = 2 * largest * width + panel
-    sweep.tasks = workers.chunks(tiles, max(1, _TASK // (flops * width)))
+    sweep.work = 2 * sweep.half + max(n * 2 * panel for _, _, n, _, _, panel in modes)
+    sweep.tasks = workers.chunks(tiles, -(-_TASK // (flops * width)))
     return sweep
 
 
@@ -257,48 +273,66 @@ def _sweep(group, shapes, L, R, itemsize):
 
 def _sweeps(factors, X, plan):
     x = _writeable(X)
-    y = np.empty(math.prod(plan[-1].shape), X.dtype)
-    other = None
-    outs = [y]
-    for now, after in zip(plan[-2::-1], plan[:0:-1]):
-        size = math.prod(now.shape)
-        if after.in_place:
-            outs.append(outs[-1])
-        elif outs[-1] is not y and size <= y.size:
-            outs.append(y)
-        else:
-            if other is None or other.size < size or outs[-1] is other:
-                other = np.empty(size, X.dtype)
-            outs.append(other)
-    for sweep, out in zip(plan, reversed(outs)):
-        size = math.prod(sweep.shape)
-        if sweep.kind == BLAS:
-            L, _, R = sweep.shape
-            _mode(factors[sweep.factors[0]], x, L, R, out[:size])
+    for sweep, out in zip(plan, _outputs(plan, X.dtype)):
+        L, p, R = sweep.shape
+        if sweep.kernel is None:
+            _mode(factors[sweep.factors[0]], x, L, R, out)
         else:
             _run(sweep, [factors[i] for i in sweep.factors], x, out)
-        x = out[:size]
+        x = out
     return x
 
 
+def _outputs(plan, dtype):
+    """Where each sweep writes: the result for the last one, and as little else as possible."""
+    result = _aligned(math.prod(plan[-1].shape), dtype)
+    buffer, spare = result, None
+    outs = [result]
+    for sweep, after in zip(plan[-2::-1], plan[:0:-1]):
+        size = math.prod(sweep.shape)
+        if not after.in_place:
+            # `after` reads what this sweep writes, and writes `buffer`.
+            if buffer is result:
+                if spare is None or spare.size < size:
+                    spare = _aligned(size, dtype)
+                buffer = spare
+            else:
+                buffer = result if result.size >= size else _aligned(size, dtype)
+        outs.append(buffer[:size])
+    return outs[::-1]
+
+
 def _run(sweep, factors, x, out):
-    if sweep.kind == LAST:
-        factors[-1] = factors[-1].T
-    A = np.concatenate([F.ravel() for F in factors])
-    offsets = np.zeros(len(factors), np.int64)
-    for i in range(1, len(factors)):
-        offsets[i] = offsets[i - 1] + factors[i - 1].size
+    if sweep.kernel is _last:
+        factors[-1] = _transposed(factors[-1])
+    if len(factors) == 1:
+        A = _writeable(np.ascontiguousarray(factors[0]))
+    else:
+        A = np.concatenate([F.ravel() for F in factors])
+    kernel, tasks = sweep.kernel, sweep.tasks
 
     def task(first, last):
         work = _aligned(sweep.work, x.dtype)
-        kernel = (_columns, _last, _rows)[sweep.kind]
-        kernel(x, out, A, offsets, sweep.modes, sweep.geometry, work, sweep.half, first, last)
+        kernel(
+            x, out, A, sweep.offsets, sweep.modes, sweep.geometry, work, sweep.half, first, last
+        )
 
-    workers.run(task, sweep.tasks)
+    if len(tasks) == 1:
+        task(*tasks[0])
+    else:
+        workers.run(task, tasks)
+
+
+def _transposed(A):
+    if not A.flags.c_contiguous:
+        return np.ascontiguousarray(A.T)
+    out = np.empty(A.shape[::-1], A.dtype)
+    _transpose(_writeable(A), out.reshape(-1), *A.shape)
+    return out
 
 
 def _writeable(X):
-    """X as one dimension, in the type of array that the kernels are compiled for: writeable."""
+    """X in one dimension, of the one type that kernels are compiled for: writeable."""
     if X.flags.writeable:
         return X.reshape(-1)
     view = _Memory()
@@ -312,106 +346,112 @@ class _Memory:
 
 
 def _aligned(n, dtype):
+    """np.empty on a cache line (NumPy aligns to 16 bytes): no vector store straddles two lines."""
     raw = np.empty(n * dtype.itemsize + _VECTOR, np.uint8)
     start = -raw.__array_interface__["data"][0] % _VECTOR
     return raw[start : start + n * dtype.itemsize].view(dtype)
 
 
 # ------------------------------------------------------------- kernels
-
-
-# modes: for each factor of the sweep, in the order of application,
+# X (L, q, R), Y (L, p, R), flat; Y may be X, for a tile is read whole before it is written.
+# modes: for each factor in the order of application
 #        (index in offsets, m, n, axes before it, axes after it, columns of a panel)
-# work:  two halves of a tile, then a panel; aligned to 64 bytes
-# X and Y may be one array when p == q: a tile is read whole before it is written.
+# work:  two halves of a tile, and from 2 * half on a panel
 
 
 @jit
-def _product(A, ia, m, n, B, ib, ldb, C, ic, ldc, w, panel, ip, columns):
-    # Packing pays from the second row of register tiles on, when B's rows overflow the L1 cache.
-    if m > 8 and n * ldb > 4096:
-        simd.gemm_packed(A, ia, n, m, B, ib, ldb, C, ic, ldc, n, w, panel, ip, columns)
-    else:
-        simd.gemm(A, ia, n, m, B, ib, ldb, C, ic, ldc, n, w)
+def _transpose(A, out, m, n):
+    simd.transpose_block(A, 0, n, out, 0, m, m, n)
 
 
 @jit
-def _strided(A, ia, m, n, outer, inner, B, ib, ldb, C, ic, ldc, w, panel, ip, columns):
-    # One mode product between arrays whose rows of w columns are ldb and ldc apart.
+def _product(A, ia, m, n, outer, inner, B, ib, ldb, C, ic, ldc, w, work, ip, columns):
+    # C (outer, m, inner, w) = A (m, n) along the second axis of B (outer, n, inner, w); the rows
+    # of w entries are ldb and ldc apart.
     if ldb == w and ldc == w:
         w, ldb, ldc, inner = inner * w, inner * ldb, inner * ldc, 1
+    # Packing pays from the second row of register tiles on, when B's rows overflow the L1 cache.
+    if m <= 8 or n * inner * ldb <= 4096:
+        columns = 0
     for o in range(outer):
         for j in range(inner):
-            _product(A, ia, m, n, B, ib + (o * n * inner + j) * ldb, inner * ldb,
-                     C, ic + (o * m * inner + j) * ldc, inner * ldc, w, panel, ip, columns)
+            b = ib + (o * n * inner + j) * ldb
+            c = ic + (o * m * inner + j) * ldc
+            simd.gemm_packed(
+                A, ia, n, m, B, b, inner * ldb, C, c, inner * ldc, n, w, work, ip, columns
+            )
 
 
 @jit
 def _columns(X, Y, A, offsets, modes, geometry, work, half, first, last):
-    q, p, R, across, lanes, near = geometry
+    q, p, R, across, lanes, direct_in = geometry
     end = modes.shape[0] - 1
-    if R % lanes:  # a whole vector is computed where a row ends inside it
-        for i in range(work.size):
-            work[i] = 0
+    ip = 2 * half
+    if R % lanes:  # the tile's rows end inside a vector, which is computed whole
+        work[:ip] = 0
     for t in range(first, last):
         l, c = t // across, t % across
         start = c * (R // lanes) // across * lanes
-        stop = (c + 1) * (R // lanes) // across * lanes
-        if c == across - 1:
-            stop = R
+        stop = (c + 1) * (R // lanes) // across * lanes if c < across - 1 else R
         w = stop - start
         ld = (w + lanes - 1) // lanes * lanes
         x, y = l * q * R + start, l * p * R + start
         source = 0
-        if near & 1 == 0:
+        if not direct_in:
             simd.copy_block(X, x, R, work, 0, ld, q, w)
         for s in range(end + 1):
             f, m, n, outer, inner, columns = modes[s]
-            a = offsets[f]
             target = half - source
-            if s == 0 and near & 1:
-                if s == end and near & 2:
-                    _strided(A, a, m, n, outer, inner, X, x, R, Y, y, R, w, work, 2 * half, columns)
-                else:
-                    _strided(A, a, m, n, outer, inner, X, x, R, work, target, ld, w, work, 2 * half, columns)
-            elif s == end and near & 2:
-                _strided(A, a, m, n, outer, inner, work, source, ld, Y, y, R, w, work, 2 * half, columns)
+            if s == 0 and direct_in:
+                B, b, ldb, wide = X, x, R, w
             else:
-                _strided(A, a, m, n, outer, inner, work, source, ld, work, target, ld, ld, work, 2 * half, columns)
+                B, b, ldb, wide = work, source, ld, ld
+            if s == end:
+                C, c, ldc, wide = Y, y, R, w
+            else:
+                C, c, ldc = work, target, ld
+            _product(
+                A, offsets[f], m, n, outer, inner, B, b, ldb, C, c, ldc, wide, work, ip, columns
+            )
             source = target
-        if near & 2 == 0:
-            simd.copy_block(work, source, ld, Y, y, R, p, w)
 
 
 @jit
 def _last(X, Y, A, offsets, modes, geometry, work, half, first, last):
+    # A holds the last factor transposed: (n, m).
     L, q, p, step = geometry
     end = modes.shape[0] - 1
+    ip = 2 * half
     for t in range(first, last):
         l = t * step
         count = min(step, L - l)
         source = 0
         for s in range(end + 1):
             f, m, n, outer, inner, columns = modes[s]
-            a = offsets[f]
             target = half - source
+            out, o = (Y, l * p) if s == end else (work, target)
             if s == 0:
-                if s == end:
-                    simd.gemm(X, l * q, n, count * outer, A, a, m, Y, l * p, m, n, m)
-                else:
-                    simd.gemm(X, l * q, n, count * outer, A, a, m, work, target, m, n, m)
-            elif s == end:
-                _strided(A, a, m, n, count * outer, 1, work, source, inner, Y, l * p, inner, inner, work, 2 * half, columns)
+                # X (count * outer, n) @ A_b^T: here X is the left and the factor the right operand.
+                if n * m <= 4096:
+                    columns = 0
+                left, a, right, b = X, l * q, A, offsets[f]
+                rows, w, batch = count * outer, m, 1
             else:
-                _strided(A, a, m, n, count * outer, 1, work, source, inner, work, target, inner, inner, work, 2 * half, columns)
+                left, a, right, b = A, offsets[f], work, source
+                rows, w, batch, columns = m, inner, count * outer, 0
+            for i in range(batch):
+                simd.gemm_packed(
+                    left, a, n, rows, right, b + i * n * w, w, out, o + i * rows * w, w, n, w,
+                    work, ip, columns,
+                )  # fmt: skip
             source = target
 
 
 @jit
 def _rows(X, Y, A, offsets, modes, geometry, work, half, first, last):
     L, q, p, R, step, lanes = geometry
-    for i in range(work.size):
-        work[i] = 0
+    if L % lanes:
+        work[: 2 * half] = 0
     for t in range(first, last):
         l = t * step
         used = min(step, L - l)
@@ -421,6 +461,9 @@ def _rows(X, Y, A, offsets, modes, geometry, work, half, first, last):
         for s in range(modes.shape[0]):
             f, m, n, outer, inner, columns = modes[s]
             target = half - source
-            _strided(A, offsets[f], m, n, outer, inner, work, source, R * b, work, target, R * b, R * b, work, 2 * half, columns)
+            _product(
+                A, offsets[f], m, n, outer, inner, work, source, R * b, work, target, R * b, R * b,
+                work, 2 * half, columns,
+            )  # fmt: skip
             source = target
         simd.transpose_block(work, source, b, Y, l * p * R, p * R, p * R, used)

@@ -215,7 +215,7 @@ def principal(A, f, strict):
         if not bool((w > 0 if strict else w >= floor).all()):
             return NotImplemented
         fw = f(w if strict else namespace_of(w).maximum(w, 0))
-        results.append(_function_of(V, fw))
+        results.append(_function_of(V, (A._namespace or np).asarray(fw)))
     return results if sign > 0 else NotImplemented
 
 

@@ -84,20 +84,21 @@ def pinv(A, rcond, Kronecker):
     parts = factor_svds(A._parts)
     kept = _box(A, [host(S) for _, S, _ in parts], rcond)
     if kept is not None:
-        return Kronecker(*(_truncated(part, r) for part, r in zip(parts, kept)))
+        return Kronecker(*(_truncated(part, r, xp) for part, r in zip(parts, kept)))
     weights, _, _ = _weights(parts, rcond)
     V = Kronecker(*(_adjoint(Vh) for _, _, Vh in parts))
     Uh = Kronecker(*(_adjoint(U) for U, _, _ in parts))
     return V @ _rules.make("diagonal", xp.asarray(weights).astype(A.dtype)) @ Uh
 
 
-def _truncated(part, r):
+def _truncated(part, r, xp):
     """V_r S_r^-1 U_r^H of one factor."""
     U, S, Vh = part
     if is_array(U) and is_array(Vh):
         return (Vh[:r].conj().T / S[:r]) @ U[:, :r].conj().T
-    weights = namespace_of(S).where(namespace_of(S).arange(len(S)) < r, 1 / (S + (S == 0)), 0)
-    weights = _rules.make("diagonal", weights.astype(np.result_type(S, U.dtype)))
+    S = xp.asarray(S)
+    weights = xp.where(xp.arange(len(S)) < r, 1 / (S + (S == 0)), 0)
+    weights = _rules.make("diagonal", weights.astype(np.result_type(S.dtype, U.dtype)))
     return _adjoint(_rules.lift(Vh)) @ weights @ _adjoint(_rules.lift(U))
 
 

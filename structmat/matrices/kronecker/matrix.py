@@ -1,6 +1,5 @@
 """Kronecker: A1 (x) A2 (x) ... (x) Ad, in the order of numpy.kron."""
 
-import functools
 import math
 
 import numpy as np
@@ -103,15 +102,12 @@ class Kronecker(StructuredMatrix):
         return Kronecker(*(F.T for F in self.factors))
 
     def _toarray(self):
-        total = None
-        for F in self._parts:
-            F = F if is_array(F) else F.toarray()
-            if total is None:
-                total = F
-            else:
-                (m, n), (p, q) = total.shape, F.shape
-                total = (total[:, None, :, None] * F[None, :, None, :]).reshape(m * p, n * q)
-        return total.copy() if len(self._parts) == 1 else total
+        parts = _products.together([F if is_array(F) else F.toarray() for F in self._parts])
+        total = parts[0].copy()
+        for F in parts[1:]:
+            (m, n), (p, q) = total.shape, F.shape
+            total = (total[:, None, :, None] * F[None, :, None, :]).reshape(m * p, n * q)
+        return total
 
     def astype(self, dtype):
         """The matrix with factors of another dtype (itself when nothing changes)."""
@@ -128,7 +124,7 @@ class Kronecker(StructuredMatrix):
         rows = _products.digits(i, [F.shape[0] for F in self.factors])
         columns = _products.digits(j, [F.shape[1] for F in self.factors])
         entries = [F[r, c] for F, r, c in zip(self._parts, rows, columns)]
-        return functools.reduce(lambda a, b: a * b, entries)
+        return math.prod(_products.together(entries))
 
     def _diagonal(self):
         length = min(self.shape)
@@ -137,7 +133,7 @@ class Kronecker(StructuredMatrix):
             index = np.arange(length)
             return self._entries(index, index)
         diagonals = [F.diagonal() if is_array(F) else linalg.diagonal(F) for F in self._parts]
-        return functools.reduce(lambda a, b: (a[:, None] * b).reshape(-1), diagonals).copy()
+        return spectral.outer(diagonals).copy()
 
     def _trace(self):
         if not self._all_square():

@@ -25,6 +25,7 @@ __all__ = [
     "real_product",
     "scaled",
     "split",
+    "together",
 ]
 
 
@@ -37,6 +38,12 @@ def each(function, factors):
             done[id(F)] = function(F)
         results.append(done[id(F)])
     return results
+
+
+def together(arrays):
+    """The arrays in one namespace: a factor without arrays (an identity) answers on the host."""
+    device = next((namespace_of(x) for x in arrays if namespace_of(x) is not np), np)
+    return [x if namespace_of(x) is device else device.asarray(x) for x in arrays]
 
 
 def digits(index, sizes):
@@ -132,7 +139,9 @@ def balanced(factors):
     if len(factors) < 2:
         return factors
     limit = np.finfo(factors[0].dtype).maxexp // 8
-    sizes = [lapack.norm(F, "max") for F in factors]
+    # Not LAPACK's lange, which takes ten times as long for the largest modulus.
+    with np.errstate(over="ignore"):
+        sizes = [float(abs(F).max(initial=0)) for F in factors]
     if not all(0 < s < math.inf for s in sizes):
         return factors
     exponents = [math.frexp(s)[1] for s in sizes]

@@ -4,14 +4,14 @@ import functools
 
 import numpy as np
 
-from structmat import _checks, _rules, linalg
+from structmat import _checks, linalg
 from structmat._backend import dense as lapack
 from structmat._backend.arrays import is_array, namespace_of
 from structmat._results import SVDResult
-from structmat.matrices.elementary import Permutation
+from structmat.matrices.elementary import Block, Diagonal, Permutation, Zeros
 from structmat.matrices.kronecker import ranked
 from structmat.matrices.kronecker.modes import is_hermitian, size_of
-from structmat.matrices.kronecker.products import each
+from structmat.matrices.kronecker.products import each, together
 
 __all__ = ["columns", "eig", "eigvals", "factor_svds", "host", "outer", "svd", "svds", "svdvals"]
 
@@ -23,7 +23,7 @@ def host(x):
 
 def outer(values):
     """All products of one entry of each vector, in the order of np.kron."""
-    return functools.reduce(lambda a, b: (a[:, None] * b).reshape(-1), values)
+    return functools.reduce(lambda a, b: (a[:, None] * b).reshape(-1), together(values))
 
 
 def columns(Q, order):
@@ -100,18 +100,15 @@ def _chosen(Q, position, wanted):
     """The columns `position` of Q, then as many others as make `wanted`, as a lazy product."""
     width = Q.shape[1]
     xp = namespace_of(position)
-    if len(position) < wanted:
+    if len(position) < width:
         others = xp.ones(width, bool)
         others[position] = False
-        others = xp.flatnonzero(others)[: wanted - len(position)]
-        position = xp.concatenate([position, others])
+        position = xp.concatenate([position, xp.flatnonzero(others)])
+    every = columns(Q, position)
     if wanted == width:
-        return columns(Q, position)
-    from scipy.sparse import csc_array
-
-    rows = host(position)
-    choice = csc_array((np.ones(wanted, Q.dtype), rows, np.arange(wanted + 1)), (width, wanted))
-    return Q @ _rules.make("sparse", choice.tocsr())
+        return every
+    ones = Diagonal(xp.ones(wanted, Q.dtype))  # an identity on the device of Q
+    return every @ Block([[ones], [Zeros(width - wanted, wanted, Q.dtype)]])
 
 
 def svds(A, k):
@@ -135,7 +132,7 @@ def selected(matrices, index, rows):
 
     The limit is that of a `DensifyWarning`; a KhatriRao holds (n_1 + ... + n_d) k numbers instead.
     """
-    blocks = [M[:, index[:, i]] for i, M in enumerate(matrices)]
+    blocks = together([M[:, index[:, i]] for i, M in enumerate(matrices)])
     if _checks.dense_bytes((rows, len(index)), blocks[0].dtype) > _checks.DENSIFY_WARN_BYTES:
         from structmat.matrices.kronecker.khatri_rao import KhatriRao
 
