@@ -5,6 +5,8 @@ Every name is loaded at its first use (SPEC 1), so that ``import structmat`` is 
 
 import importlib
 
+from structmat import _rules
+
 __version__ = "0.1.0.dev0"
 
 _CONTENTS = {
@@ -61,6 +63,8 @@ _CONTENTS = {
     "ConvergenceError": "structmat._checks",
     "MixedDevicesError": "structmat._checks",
 }
+
+_rules.plug_in("structmat.matrices")
 
 __all__ = [*_CONTENTS, "__version__"]
 

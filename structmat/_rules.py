@@ -7,9 +7,11 @@ Rules live with the families. The most specific pair of types wins; a rule may d
 
 import importlib
 from itertools import product
+from typing import Any
 
 __all__ = ["combine", "lift", "make", "register"]
 
+_plugged: list[str] = []
 OPERATIONS = ("add", "matmul", "kron", "solve", "hadamard")
 _table: dict[str, dict] = {op: {} for op in OPERATIONS}
 _makers: dict = {}  # lazy wrappers by name: "scaled", "inverse", "dense", "sparse", "operator" ...
@@ -76,12 +78,18 @@ def maker(name):
     return add
 
 
-def make(name, *args):
-    """A lazy result or wrapper by name; the families register them when they are loaded."""
+def plug_in(module):
+    """Name the module that registers every rule and maker; it is loaded at the first question."""
+    _plugged.append(module)
+
+
+def make(name: str, *args: Any) -> Any:
+    """Build a lazy result or wrapper by name; the families register them when they are loaded."""
     if name not in _makers:
-        # The verbs may be imported before any family (`from structmat.linalg import solve`): the
-        # table is then empty, and the families are loaded as plug-ins, by name, once.
-        importlib.import_module("structmat.matrices")
+        # The verbs may be imported before any family (`from structmat.linalg import solve`). The
+        # face, above everything, said where the families are; nothing down here knows.
+        for module in _plugged:
+            importlib.import_module(module)
     return _makers[name](*args)
 
 

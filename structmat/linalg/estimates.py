@@ -3,6 +3,7 @@
 import numpy as np
 
 from structmat import _checks, _rules, iterative
+from structmat.linalg.solve import inv
 
 __all__ = ["cond_est", "diag_est", "norm_est", "trace_est"]
 
@@ -66,8 +67,6 @@ def cond_est(A, p=1, *, rng=None):
     >>> float(sm.linalg.cond_est(sm.Diagonal([1.0, 4.0])))
     4.0
     """
-    from structmat.linalg.solve import inv
-
     A = _rules.lift(A)
     _checks.square(A, "cond_est")
     try:

@@ -7,6 +7,8 @@ import numpy as np
 from structmat import _checks, _rules, iterative
 from structmat.linalg import _door
 from structmat.linalg.eig import eigh
+from structmat.linalg.invariants import trace
+from structmat.linalg.solve import inv
 
 __all__ = ["expm", "expm_multiply", "funm", "logm", "matrix_power", "sqrtm"]
 
@@ -49,8 +51,6 @@ def matrix_power(A, n):
     if n == 0:
         return _rules.make("identity", order, A.dtype)
     if n < 0:
-        from structmat.linalg.solve import inv
-
         return matrix_power(inv(A), -n)
     if n == 1:
         return A
@@ -147,7 +147,8 @@ def _principal(A, verb, hook, f):
     result = getattr(A, hook)()
     if result is not NotImplemented:
         return result
-    if A._eigh() is not NotImplemented and _door.is_hermitian(A):
+    # Hermitian first: a family's _eigh is written for Hermitian members only.
+    if _door.is_hermitian(A) and A._eigh() is not NotImplemented:
         w, V = eigh(A)
         floor = -A.shape[0] * _door.eps(A.dtype) * (float(abs(w).max()) if len(w) else 0.0)
         if verb == "sqrtm" and (w >= floor).all():
@@ -236,8 +237,6 @@ def expm_multiply(A, b):
     A, B, finish = _door.right_hand_side(A, b, "expm_multiply")
     exponential = A._expm()
     if exponential is NotImplemented:
-        from structmat.linalg.invariants import trace
-
         return finish(
             iterative.expm_multiply(A.__matmul__, A._adjoint().__matmul__, B, trace=trace(A))
         )

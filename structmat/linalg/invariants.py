@@ -1,12 +1,15 @@
 """Numbers of a matrix: determinant, trace, diagonal, norms, condition."""
 
 import math
+import operator
 
 import numpy as np
 
 from structmat import _checks, _rules
 from structmat._results import SlogdetResult
 from structmat.linalg import _door
+from structmat.linalg.solve import inv
+from structmat.linalg.svd import svds, svdvals
 
 __all__ = ["cond", "det", "diagonal", "logdet", "norm", "slogdet", "trace"]
 
@@ -168,8 +171,6 @@ def diagonal(A, offset=0):
     >>> np.diagonal(sm.Kronecker(np.eye(2), [[1.0, 2.0], [3.0, 4.0]]))
     array([1., 4., 1., 4.])
     """
-    import operator
-
     A = _rules.lift(A)
     offset = operator.index(offset)
     if offset == 0:
@@ -235,8 +236,6 @@ def norm(A, ord="fro"):
 
 
 def _norm_from_values(A, ord):
-    from structmat.linalg.svd import svds, svdvals
-
     if ord == 2 and not _door.small(A) and A._svdvals() is NotImplemented:
         return float(svds(A, 1).S[0])
     S = svdvals(A)
@@ -279,8 +278,6 @@ def cond(A, p=None):
     >>> sm.Diagonal([4.0, 2.0]).cond()
     2.0
     """
-    from structmat.linalg.solve import inv
-
     A = _rules.lift(A)
     p = 2 if p is None else p
     _checks.choice(p, "p", tuple(_NORMS))

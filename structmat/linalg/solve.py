@@ -5,6 +5,7 @@ import numpy as np
 from structmat import _checks, _rules, iterative
 from structmat._results import Info, LstsqResult
 from structmat.linalg import _door
+from structmat.linalg.svd import svd
 
 __all__ = ["factorize", "inv", "lstsq", "pinv", "solve"]
 
@@ -165,9 +166,8 @@ def _certify(A, B, X, info):
     size_b, size_x = abs(B).sum(0), abs(X).sum(0)
     size_a = A._norm(1)
     if size_a is NotImplemented:
-        from structmat.linalg.estimates import norm_est
-
-        size_a = norm_est(A, 1).value
+        products = A.__matmul__, A._adjoint().__matmul__
+        size_a = iterative.norm1(*products, A.shape, A.dtype, xp=A._namespace or np).value
     scale = size_a * size_x + size_b
     zero = scale == 0
     backward = float(np.max(_door.as_numpy(R / (scale + zero)), initial=0.0))
@@ -274,8 +274,6 @@ def pinv(A, *, rtol=None):
     result = A._pinv(rtol)
     if result is not NotImplemented:
         return result
-    from structmat.linalg.svd import svd
-
     U, S, Vh = svd(A, full_matrices=False)
     keep = S > rtol * (S[0] if len(S) else 0)
     weights = _rules.make("diagonal", _reciprocal(S, keep))

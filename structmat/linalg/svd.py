@@ -3,7 +3,7 @@
 import numpy as np
 
 from structmat import _checks, _rules, iterative
-from structmat._results import SVDResult
+from structmat._results import Info, SVDResult
 from structmat.linalg import _door
 
 __all__ = ["matrix_rank", "svd", "svds", "svdvals"]
@@ -120,8 +120,6 @@ def svds(A, k=6, *, rtol=None, maxiter=None, rng=None, return_info=False):
     >>> sm.linalg.svds(sm.Diagonal([1.0, 3.0, 2.0]), k=2).S
     array([3., 2.])
     """
-    from structmat._results import Info
-
     A = _rules.lift(A)
     k = _checks.count(k, min(A.shape), "k")
     result, info = A._svds(k), Info("structured")
