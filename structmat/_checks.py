@@ -162,6 +162,13 @@ def count(k, limit, name="k"):
     return k
 
 
+def flag(value, name):
+    """True or False; a string, which would be true whatever it says, is refused."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False; got {value!r}")
+    return bool(value)
+
+
 def choice(value, name, allowed):
     """`value` if it is one of the allowed names, else ValueError with the sorted list."""
     if value not in allowed:
@@ -188,6 +195,8 @@ def square(A, verb):
             "solve": "; for a rectangular matrix use structmat.linalg.lstsq",
             "inv": "; for a rectangular matrix use structmat.linalg.pinv",
             "eig": "; for a rectangular matrix use structmat.linalg.svd",
+            "eigvals": "; for a rectangular matrix use structmat.linalg.svdvals",
+            "eigs": "; for a rectangular matrix use structmat.linalg.svds",
         }.get(verb, "")
         raise ValueError(f"{verb}: expected a square matrix, got shape {A.shape}{way}")
     return n
@@ -267,7 +276,7 @@ def ill_conditioned(rcond, structure, stacklevel=3):
 
 def not_hermitian(structure, verb):
     """ValueError: eigh and cholesky do not guess which triangle was meant."""
-    general = {"eigh": "eig", "eigvalsh": "eigvals", "eigsh": "eigs", "cholesky": "lu or qr"}
+    general = {"eigh": "eig", "eigvalsh": "eigvals", "eigsh": "eigs", "cholesky": "A.factorize()"}
     return ValueError(
         f"{verb} needs a Hermitian (symmetric) matrix; this {structure} is not. "
         f"Use {general.get(verb, 'the general verb')}, or symmetrise with (A + A.H) / 2"

@@ -97,6 +97,8 @@ class Info:
         Iterations; 0 for a direct method.
     converged : bool
         False only where a partial result was asked for.
+    notes : dict
+        What else a method has to say, by name; mostly empty.
     """
 
     method: str

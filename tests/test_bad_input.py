@@ -544,3 +544,37 @@ def test_solve_then_multiply_returns(data):
     A = case.dense.astype(np.result_type(case.dense, np.float64))
     scale = norm1(A) * np.abs(x).sum() + np.abs(b).sum()
     assert not np.abs(A @ x - b).sum() > 30 * max(len(b), 1) * eps(case.dense) * scale
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_project_says_which_options_a_family_has():
+    M = np.eye(4)
+    with pytest.raises(TypeError, match="rank"):
+        sm.project(M, sm.LowRank, ranks=2)
+    with pytest.raises(TypeError, match="no projection"):
+        sm.project(M, sm.KhatriRao)
+    with pytest.raises(TypeError, match="family"):
+        sm.project(M, "Kronecker")
+
+
+def test_nan_in_a_hermitian_verb_is_called_nan():
+    A = sm.Dense(np.array([[1.0, np.nan], [np.nan, 1.0]]))
+    for verb in (np.linalg.eigh, np.linalg.eigvalsh, np.linalg.cholesky):
+        with pytest.raises(ValueError, match="infs or NaNs"):
+            verb(A)
+
+
+def test_a_family_of_integers_is_told_what_to_do():
+    class Ones(sm.StructuredMatrix):
+        def __init__(self):
+            super().__init__(np.int64, (2, 2))
+
+    with pytest.raises(TypeError, match="dtype=float"):
+        Ones()
+
+
+def test_truthy_strings_are_not_flags():
+    with pytest.raises(TypeError, match="`lower` must be True or False"):
+        sm.Triangular(np.eye(2), "upper")

@@ -431,3 +431,48 @@ def test_diagonals(case):
             assert not np.abs(actual - expected).max() > 100 * eps(case.dense) * max(
                 norm1(case.dense), norm1(case.dense.T)
             ) * max(case.dense.shape)
+
+
+# ---------------------------------------------------------------- certificates
+
+
+def certified(verb, case, **options):
+    _, info = getattr(sm.linalg, verb)(case.matrix, return_info=True, **options)
+    assert info.converged
+    assert info.method
+    assert not info.backward_error > LIMIT * max(*case.dense.shape, 1) * eps(case.dense), verb
+
+
+@having()
+def test_factors_bring_a_certificate(case):
+    certified("svd", case)
+    certified("svd", case, full_matrices=False)
+    certified("qr", case)
+    certified("qr", case, mode="r")
+    certified("pinv", case)
+
+
+@having("square", but=["singular"])
+def test_inverses_and_eigenvectors_bring_a_certificate(case):
+    certified("inv", case)
+    if "hermitian" not in case.tags:
+        certified("eig", case)
+    _, info = sm.linalg.slogdet(case.matrix, return_info=True)
+    assert info.cond >= 0.1
+
+
+@having("hermitian")
+def test_hermitian_factors_bring_a_certificate(case):
+    certified("eigh", case)
+    if "posdef" in case.tags:
+        certified("cholesky", case)
+        certified("sqrtm", case)
+
+
+def test_a_certificate_finds_a_wrong_inverse():
+    class Wrong(sm.Diagonal):
+        def _inv(self):
+            return sm.Diagonal(1 / self.values + 1e-8)
+
+    _, info = sm.linalg.inv(Wrong(np.array([1.0, 2.0])), return_info=True)
+    assert info.backward_error > 1e-9

@@ -20,7 +20,9 @@ a diagonal with one more row and column. It is described by :math:`3n - 2` numbe
 # ``_parameters`` names the attributes that make the matrix, which are its constructor's arguments
 # too. From it the base class has ``astype``, ``copy``, ``==``, pickling, ``save`` and ``load``,
 # ``nbytes`` and moving to a device. The three methods see trusted arguments: ``X`` in ``_apply`` is
-# a 2-D, contiguous block of the matrix's own dtype, whatever the user passed.
+# a 2-D, contiguous block of the matrix's own dtype, whatever the user passed; the result is a new
+# array. A matrix is of float32, float64, complex64 or complex128, so the constructor converts
+# integers.
 #
 # A *hook*, here ``_factorize`` and ``_diagonal``, is what the family knows better than the general
 # way. The verbs ``solve``, ``inv``, ``slogdet`` and their relatives ask for it; a hook that is not
@@ -47,11 +49,12 @@ class Arrowhead(sm.StructuredMatrix):
     _parameters = ("d", "u", "v", "corner")
 
     def __init__(self, d, u, v, corner):
-        self.d, self.u, self.v, self.corner = (np.asarray(p) for p in (d, u, v, corner))
+        dtype = np.result_type(np.float32, *(np.asarray(p).dtype for p in (d, u, v, corner)))
+        self.d, self.u, self.v, self.corner = (np.asarray(p, dtype) for p in (d, u, v, corner))
         n = len(self.d) + 1
         if not len(self.u) == len(self.v) == n - 1:
             raise ValueError(f"`u` and `v` need {n - 1} entries, as `d`; got {len(u)} and {len(v)}")
-        super().__init__(np.result_type(self.d, self.u, self.v, self.corner), (n, n))
+        super().__init__(dtype, (n, n))
 
     def _apply(self, X):
         top, last = X[:-1], X[-1:]

@@ -1,10 +1,10 @@
 """The one Numba policy. A kernel file says ``@jit`` and nothing else.
 
-Numba costs 0.1-0.7 s to import and 0.2 s more at the first kernel, so nothing here imports it before
-a kernel is called: ``@jit`` leaves a `Kernel`, and the first call of any kernel of a file turns all
-kernels of that file into Numba dispatchers, in place, so that later calls cost Numba's own dispatch
-(70 ns an array argument) and kernels may call each other. Compiled code is nogil, cached on disk,
-with NumPy's division and IEEE arithmetic.
+Numba costs 0.1-0.7 s to import and 0.2 s more at the first kernel, so nothing here imports it
+before a kernel is called: ``@jit`` leaves a `Kernel`, and the first call of any kernel of a file
+turns all kernels of that file into Numba dispatchers, in place, so that kernels may call each other
+and later calls cost Numba's own dispatch (70 ns an array argument). Compiled code is nogil, cached
+on disk, with NumPy's division and IEEE arithmetic.
 
 What a kernel file may hold, because a cached kernel does not see edits elsewhere: kernels that call
 kernels of their own file and the intrinsics of `simd` (whose hash is in the key of the cache), and
@@ -73,9 +73,6 @@ class Kernel:
             if self._compiled is None:
                 self._compiled = _dispatcher(self.py_func, self._fast)
             return self._compiled
-
-    def __reduce__(self):
-        return self.py_func.__qualname__
 
     def __repr__(self):
         state = "not compiled" if self._compiled is None else "compiled"

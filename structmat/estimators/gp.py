@@ -18,7 +18,7 @@ References
 .. [1] C. E. Rasmussen and C. K. I. Williams, *Gaussian Processes for Machine Learning*, MIT Press,
    2006.
 .. [2] Y. Saatci, *Scalable Inference for Structured Gaussian Process Models*, PhD thesis,
-   University of Cambridge, 2012, section 5.
+   University of Cambridge, 2011, chapter 5.
 """
 
 import math
@@ -71,7 +71,7 @@ class GaussianProcess(Estimator):
         ``parameters`` is a dict of names and positive starting values. For predictions elsewhere
         it has the methods of :class:`GridKernel`: ``cross``, ``prior``, ``prior_diagonal``.
     noise : float
-        Variance of the noise where optimisation starts.
+        Variance of the noise where optimisation starts, positive.
     fixed : sequence of str
         Hyper-parameters that keep their starting value; "noise" is one of them.
     bounds : dict, optional
@@ -248,7 +248,8 @@ class GaussianProcess(Estimator):
         Parameters
         ----------
         points : tuple of arrays or array, shape (m, d), optional
-            The axes of another grid, or single points; where the observations are by default.
+            The axes of another grid, or single points; where the observations are by default. A
+            list is refused, because it may mean either.
         return_std : bool
             Also the posterior standard deviation of f (of an observation: add the noise's
             variance to its square).

@@ -79,7 +79,7 @@ class GridKernel:
     kernel : str, callable, or a sequence of one for each axis
         "exponential", "matern32", "matern52", "squared_exponential", or a function of
         (distances, lengthscale) that returns (k, dk/dlengthscale).
-    lengthscales : sequence of float, optional
+    lengthscales : float or sequence of float, optional
         Where optimisation starts; by default a tenth of each axis's extent.
     variance : float
         Where optimisation starts.
@@ -125,6 +125,8 @@ class GridKernel:
         )
         if lengthscales is None:
             lengthscales = [_extent(x) / 10 or 1.0 for x in self.axes]
+        elif np.ndim(lengthscales) == 0:
+            lengthscales = [lengthscales] * d
         if len(lengthscales) != d:
             raise ValueError(f"`lengthscales` must have {d} entries; got {len(lengthscales)}")
         starts = {f"lengthscale_{i}": float(value) for i, value in enumerate(lengthscales)}
@@ -196,7 +198,12 @@ class GridKernel:
     def _new(self, points):
         """(coordinates along each axis, whether they span a grid)."""
         d = len(self.axes)
-        on_grid = isinstance(points, tuple | list)
+        if isinstance(points, list):
+            raise TypeError(
+                "`points` is a list, which may mean axes or single points: pass a tuple of axes "
+                "(x, y), or an array of points of shape (m, d)"
+            )
+        on_grid = isinstance(points, tuple)
         if not on_grid:
             points = _checks.as_parameter(points, "points", ndim=2)
             if points.shape[1] == d:

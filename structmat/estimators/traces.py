@@ -13,7 +13,7 @@ at O(N sum n_i) operations. A family with another structure gives its factorisat
 References
 ----------
 .. [1] Y. Saatci, *Scalable Inference for Structured Gaussian Process Models*, PhD thesis,
-   University of Cambridge, 2012, section 5.
+   University of Cambridge, 2011, chapter 5.
 """
 
 import functools
@@ -22,7 +22,12 @@ import numpy as np
 
 from structmat import _rules
 from structmat._backend.arrays import is_array, namespace_of
-from structmat.matrices.elementary import Diagonal, Identity
+from structmat.matrices.elementary import (
+    BlockDiagonal,
+    Diagonal,
+    DiagonalPlusLowRank,
+    Identity,
+)
 from structmat.matrices.kronecker import Kronecker
 from structmat.matrices.kronecker.khatri_rao import FaceSplitting
 from structmat.matrices.lazy import Scaled, Sum
@@ -93,7 +98,18 @@ def _trace_by_structure(A, B, factor):
         return functools.reduce(lambda total, pair: total * trace_solve(*pair), pairs, 1.0)
     if isinstance(A, Diagonal):
         return (B.diagonal() / A.values).sum(dtype=np.float64)
-    return NotImplemented
+    return _trace_of_product(A._inv(), B)
+
+
+def _trace_of_product(X, B):
+    """tr(X B) where the closure of X and B knows it: low-rank updates, blocks."""
+    if X is NotImplemented:
+        return NotImplemented
+    if isinstance(X, DiagonalPlusLowRank):
+        # tr(D B) + tr(U V^H B), the second as the sum of conj(V) * (B U).
+        return (X.d * B.diagonal()).sum() + (X.V.conj() * (B @ X.U)).sum()
+    P = X @ B
+    return P.trace() if isinstance(P, BlockDiagonal) else NotImplemented
 
 
 def _trace_by_columns(A, B, factor):

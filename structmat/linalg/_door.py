@@ -4,6 +4,8 @@ Dispatch is the same everywhere: the family's hook; where it answers `NotImpleme
 matrix when that is cheap (order up to `DENSE_ORDER`) or the only way and fits; else iteration.
 """
 
+import threading
+
 import numpy as np
 
 from structmat import _checks, _rules
@@ -23,8 +25,13 @@ def small(A):
     return max(A.shape) <= DENSE_ORDER
 
 
+# Whether the verb that runs took the dense route, for its certificate.
+trail = threading.local()
+
+
 def dense(A, verb):
     """A as a Dense matrix: guarded by memory, and announced when large."""
+    trail.dense = True
     return _rules.make("dense", _checks.densify(A, verb, stacklevel=4))
 
 
@@ -73,15 +80,27 @@ def is_hermitian(A):
     xp = A._namespace or np
     x = np.random.default_rng(n).standard_normal((n, 2)).astype(real_dtype(A.dtype))
     x = xp.asarray(x)
-    left, right = A @ x, A._adjoint() @ x
+    left = A @ x
+    try:
+        right = A._adjoint() @ x
+    except NotImplementedError:  # an operator known by its products alone
+        left, right = x.T @ left, (x.T @ left).conj().T
+        return float(abs(left - right).max()) <= 100 * eps(A.dtype) * float(_size(x, A @ x))
     scale = float(abs(left).max()) + float(abs(right).max()) if n else 0.0
     return not n or float(abs(left - right).max()) <= 100 * n**0.5 * eps(A.dtype) * scale
+
+
+def _size(x, y):
+    """The largest sum of moduli behind an entry of x^T y."""
+    return (abs(x).T @ abs(y)).max()
 
 
 def require_hermitian(A, verb):
     """ValueError unless A is Hermitian: no verb guesses which triangle was meant."""
     _checks.square(A, verb)
     if not is_hermitian(A):
+        # NaN is not equal to its mirror image either: say what is really wrong.
+        _checks.finite(A @ (A._namespace or np).ones(A.shape[1], A.dtype))
         raise _checks.not_hermitian(type(A).__name__, verb)
 
 

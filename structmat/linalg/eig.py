@@ -4,11 +4,12 @@ import numpy as np
 
 from structmat import _checks, _rules, iterative
 from structmat._results import EighResult, EigResult
-from structmat.linalg import _door
+from structmat.linalg import _certify, _door
 
 __all__ = ["eig", "eigh", "eigs", "eigsh", "eigvals", "eigvalsh"]
 
 
+@_certify.certified(_certify.eigen)
 def eig(A):
     """Eigenvalues and right eigenvectors of a square matrix, A @ V = V @ diag(w).
 
@@ -16,6 +17,9 @@ def eig(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def eigvals(A):
     array([3., 1.])
     """
     A = _rules.lift(A)
-    _checks.square(A, "eig")
+    _checks.square(A, "eigvals")
     values = A._eigvals()
     if values is NotImplemented:
         full = A._eig()
@@ -63,6 +67,7 @@ def eigvals(A):
     return _door.dense(A, "eigvals")._eigvals() if values is NotImplemented else values
 
 
+@_certify.certified(_certify.eigen)
 def eigh(A):
     """Eigenvalues and orthonormal eigenvectors of a Hermitian matrix.
 
@@ -71,6 +76,9 @@ def eigh(A):
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         A Hermitian matrix; unlike NumPy no triangle is guessed, a matrix that is not Hermitian is
         refused.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -122,6 +130,7 @@ def eigvalsh(A):
     return _door.dense(A, "eigvalsh")._eigvalsh() if values is NotImplemented else values
 
 
+@_certify.certified(_certify.eigen)
 def eigsh(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     """A few eigenvalues and eigenvectors of a Hermitian matrix.
 
@@ -139,6 +148,9 @@ def eigsh(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
         Largest number of ARPACK restarts.
     rng : Generator, int or None
         Start vector; the default is the same at every call.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -174,6 +186,7 @@ def eigsh(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     return EighResult(*result)
 
 
+@_certify.certified(_certify.eigen)
 def eigs(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     """A few eigenvalues and right eigenvectors of a square matrix.
 
@@ -184,9 +197,13 @@ def eigs(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     k : int
         How many, ``0 < k <= n``.
     which : {"LM", "SM", "LR", "SR", "LI", "SI"}
-        Largest or smallest in magnitude, real part or imaginary part.
+        Largest or smallest in magnitude, real part or imaginary part; for a real matrix, whose
+        eigenvalues come in conjugate pairs, in modulus of the imaginary part, as in SciPy.
     rtol, maxiter, rng
         As in :func:`eigsh`.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -205,12 +222,12 @@ def eigs(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     array([3.])
     """
     A = _rules.lift(A)
-    _checks.square(A, "eig")
+    _checks.square(A, "eigs")
     k = _checks.count(k, A.shape[0], "k")
     _checks.choice(which, "which", ("LM", "SM", "LR", "SR", "LI", "SI"))
     if _door.small(A) or 2 * k > A.shape[0]:
         w, V = eig(A)
-        chosen = _select(_door.as_numpy(w), k, which)
+        chosen = _select(_door.as_numpy(w), k, which, signed=A.dtype.kind == "c")
         return EigResult(w[chosen], V[:, chosen])
     result = iterative.eigs(
         A.__matmul__, A.shape[0], A.dtype, k, which,
@@ -219,10 +236,11 @@ def eigs(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
     return EigResult(*result)
 
 
-def _select(w, k, which):
+def _select(w, k, which, *, signed=False):
+    imag = w.imag if signed else abs(w.imag)
     key = {
         "LM": -abs(w), "SM": abs(w), "LA": -w.real, "SA": w.real,
-        "LR": -w.real, "SR": w.real, "LI": -abs(w.imag), "SI": abs(w.imag),
+        "LR": -w.real, "SR": w.real, "LI": -imag, "SI": imag,
     }[which]  # fmt: skip
     return np.argsort(key, kind="stable")[:k]
 

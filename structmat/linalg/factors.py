@@ -2,11 +2,12 @@
 
 from structmat import _checks, _rules
 from structmat._results import QRResult
-from structmat.linalg import _door
+from structmat.linalg import _certify, _door
 
 __all__ = ["cholesky", "qr"]
 
 
+@_certify.certified(_certify.orthogonal_triangular)
 def qr(A, mode="reduced"):
     """A = Q @ R with orthonormal columns in Q and upper triangular R.
 
@@ -16,6 +17,9 @@ def qr(A, mode="reduced"):
         The matrix.
     mode : {"reduced", "r"}
         "r" returns R alone.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -37,6 +41,7 @@ def qr(A, mode="reduced"):
     return QRResult(*result) if mode == "reduced" else result[1]
 
 
+@_certify.certified(_certify.square)
 def cholesky(A):
     """Lower triangular L with A = L @ L.H, for a Hermitian positive definite matrix.
 
@@ -44,6 +49,9 @@ def cholesky(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------

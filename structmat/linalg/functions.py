@@ -5,7 +5,7 @@ import operator
 import numpy as np
 
 from structmat import _checks, _rules, iterative
-from structmat.linalg import _door
+from structmat.linalg import _certify, _door
 from structmat.linalg.eig import eigh
 from structmat.linalg.invariants import trace
 from structmat.linalg.solve import inv
@@ -86,6 +86,7 @@ def expm(A):
     return _door.dense(A, "expm")._expm() if result is NotImplemented else result
 
 
+@_certify.certified(_certify.root)
 def sqrtm(A):
     """Principal square root: the one whose eigenvalues have non-negative real part.
 
@@ -93,6 +94,9 @@ def sqrtm(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------

@@ -6,9 +6,9 @@ import operator
 import numpy as np
 
 from structmat import _checks, _rules
-from structmat._results import SlogdetResult
+from structmat._results import Info, SlogdetResult
 from structmat.linalg import _door
-from structmat.linalg.solve import inv
+from structmat.linalg.solve import factorize, inv
 from structmat.linalg.svd import svds, svdvals
 
 __all__ = ["cond", "det", "diagonal", "logdet", "norm", "slogdet", "trace"]
@@ -17,13 +17,16 @@ _NORMS: dict = {"fro": "fro", "nuc": "nuc", None: "fro", 1: 1, -1: -1, 2: 2, -2:
 _NORMS |= {math.inf: math.inf, -math.inf: -math.inf}
 
 
-def slogdet(A):
+def slogdet(A, *, return_info=False):
     """Sign and logarithm of the absolute value of the determinant.
 
     Parameters
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info` with the condition number of the
+        factorisation, to which the relative error of the determinant is proportional.
 
     Returns
     -------
@@ -39,7 +42,25 @@ def slogdet(A):
     -1326.289...
     """
     A = _rules.lift(A)
-    _checks.square(A, "slogdet")
+    sign, logabsdet = _unrounded(A, "slogdet")
+    real = _door.real_dtype(A.dtype)
+    result = SlogdetResult(_door.scalar(sign, A.dtype), _door.scalar(logabsdet, real))
+    return (result, _certificate(A)) if return_info else result
+
+
+def _certificate(A):
+    try:
+        factored = factorize(A)
+    except np.linalg.LinAlgError as error:
+        return Info(str(error), cond=math.inf)
+    except NotImplementedError:
+        return Info("dense LU")
+    return Info(factored.method, cond=1 / factored.rcond if factored.rcond else math.inf)
+
+
+def _unrounded(A, verb):
+    """(sign, log|det|) as the family gives them, in double precision for most."""
+    _checks.square(A, verb)
     result = A._slogdet()
     if result is NotImplemented:
         try:
@@ -49,9 +70,7 @@ def slogdet(A):
             result = 0.0, -np.inf
     if result is NotImplemented:
         result = _door.dense(A, "slogdet")._slogdet()
-    sign, logabsdet = result
-    real = _door.real_dtype(A.dtype)
-    return SlogdetResult(_door.scalar(sign, A.dtype), _door.scalar(logabsdet, real))
+    return result
 
 
 def logdet(A):
@@ -111,10 +130,11 @@ def det(A):
     6.0
     """
     A = _rules.lift(A)
-    sign, value = slogdet(A)
+    # Not from slogdet: exp makes a relative error of the rounding of log|det|.
+    sign, value = (x.item() if hasattr(x, "item") else x for x in _unrounded(A, "det"))
     if value > math.log(float(np.finfo(A.dtype).max)):
         raise OverflowError(f"det overflows (log|det| = {float(value):.6g}); use slogdet")
-    return sign * np.exp(value)
+    return A.dtype.type(sign * math.exp(value))
 
 
 def trace(A, offset=0):
@@ -288,6 +308,7 @@ def cond(A, p=None):
         raise np.linalg.LinAlgError("cond is not defined on empty matrices")
     if p in (2, -2):
         largest, smallest = norm(A, 2), norm(A, -2)
+        _checks.finite(np.asarray(largest))
         if p == -2:
             largest, smallest = smallest, largest
         return largest / smallest if smallest else math.inf

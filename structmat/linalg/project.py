@@ -1,5 +1,7 @@
 """project: the nearest member of a family. Each family brings its fit (`cls._project`)."""
 
+import inspect
+
 from structmat import _checks
 from structmat._results import ProjectionResult
 
@@ -20,7 +22,7 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     budget : int, optional
         Largest number of parameters instead.
     **options
-        Of the family: ``shapes=`` and ``terms=`` for Kronecker, ``rank=`` for LowRank ...
+        Of the family, see Notes.
 
     Returns
     -------
@@ -30,7 +32,20 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     Raises
     ------
     TypeError
-        The class is not a family, or has no projection.
+        The class is not a family, or has no projection, or not such an option.
+
+    Notes
+    -----
+    ================  ==========================================================================
+    Kronecker         ``shapes=[(m_1, n_1), ...]``, always; ``terms=`` for a sum of several
+    LowRank           ``rank=``; without it or `rtol` or `budget`, all that is above rounding
+    Banded            ``lower=``, ``upper=``
+    BlockDiagonal     ``sizes=[n_1, ...]`` or of pairs, or ``block_size=``
+    Triangular        ``lower=``
+    the others        none: Dense, Diagonal, Sparse, Tridiagonal, Zeros
+    ================  ==========================================================================
+
+    Families that are not here have no projection.
 
     Examples
     --------
@@ -39,8 +54,17 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     >>> sm.project(M, sm.Kronecker, shapes=[(2, 2), (3, 3)]).error < 1e-14
     True
     """
-    if not (isinstance(cls, type) and hasattr(cls, "_project")):
+    if not (isinstance(cls, type) and hasattr(cls, "_parameters")):
         raise TypeError(f"`cls` must be a family of structmat; got {cls!r}")
+    if not hasattr(cls, "_project"):
+        raise TypeError(f"{cls.__name__} has no projection; those that have are in the docstring")
+    allowed = list(inspect.signature(cls._project).parameters)[3:]
+    for name in options:
+        if name not in allowed:
+            listed = ", ".join(allowed) or "none"
+            raise TypeError(
+                f"{name!r} is not an option of {cls.__name__}; its options are: {listed}"
+            )
     _checks.tolerance(rtol, "rtol")
     if budget is not None:
         budget = _checks.size(budget, "budget")

@@ -4,7 +4,7 @@ import numpy as np
 
 from structmat import _checks, _rules, iterative
 from structmat._results import Info, LstsqResult
-from structmat.linalg import _door
+from structmat.linalg import _certify, _door
 from structmat.linalg.svd import svd
 
 __all__ = ["factorize", "inv", "lstsq", "pinv", "solve"]
@@ -94,7 +94,7 @@ def solve(
     X, info = _solve_block(A, B, method, options)
     if not return_info:
         return finish(X)
-    return finish(X), _certify(A, B, X, info)
+    return finish(X), _with_errors(A, B, X, info)
 
 
 def _solve_matrix(A, B):
@@ -160,14 +160,11 @@ def _iterate(A, B, options):
     return result.X, info
 
 
-def _certify(A, B, X, info):
+def _with_errors(A, B, X, info):
     """Fill in the backward error and residual (both in the 1-norm, worst column)."""
     R = abs(B - A @ X).sum(0)
     size_b, size_x = abs(B).sum(0), abs(X).sum(0)
-    size_a = A._norm(1)
-    if size_a is NotImplemented:
-        products = A.__matmul__, A._adjoint().__matmul__
-        size_a = iterative.norm1(*products, A.shape, A.dtype, xp=A._namespace or np).value
+    size_a = _certify.norm_for_certificates(A)
     scale = size_a * size_x + size_b
     zero = scale == 0
     backward = float(np.max(_door.as_numpy(R / (scale + zero)), initial=0.0))
@@ -216,6 +213,7 @@ def factorize(A):
     return factored
 
 
+@_certify.certified(_certify.inverse)
 def inv(A):
     """Inverse of a square matrix; structured where the algebra allows.
 
@@ -223,6 +221,9 @@ def inv(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -247,6 +248,7 @@ def inv(A):
     return _rules.make("inverse", A) if inverse is NotImplemented else inverse
 
 
+@_certify.certified(_certify.pseudo_inverse)
 def pinv(A, *, rtol=None):
     """Moore-Penrose pseudo-inverse.
 
@@ -256,6 +258,9 @@ def pinv(A, *, rtol=None):
         The matrix.
     rtol : float, optional
         Singular values up to ``rtol * largest`` count as zero; default ``max(m, n) * eps``.
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------
@@ -334,9 +339,9 @@ def lstsq(
         result, how, n_iter = _lsmr(A, B, rtol, atol, maxiter, callback)
     x = result.x
     R = B - A @ x
-    squared = (abs(R) ** 2).sum(0)
-    full_rank = result.rank is not None and result.rank == A.shape[1] and A.shape[0] > A.shape[1]
-    residuals = _fold(squared, B.shape[1], _checks.as_array(b, "b")) if full_rank else squared[:0]
+    residuals = abs(R[:0]).sum(0)[:0]
+    if result.rank is not None and result.rank == A.shape[1] < A.shape[0]:
+        residuals = _fold((abs(R) ** 2).sum(0), B.shape[1], _checks.as_array(b, "b"))
     answer = LstsqResult(finish(x), residuals, result.rank, result.singular_values)
     if not return_info:
         return answer

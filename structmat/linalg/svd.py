@@ -4,11 +4,12 @@ import numpy as np
 
 from structmat import _checks, _rules, iterative
 from structmat._results import Info, SVDResult
-from structmat.linalg import _door
+from structmat.linalg import _certify, _door
 
 __all__ = ["matrix_rank", "svd", "svds", "svdvals"]
 
 
+@_certify.certified(_certify.singular)
 def svd(A, full_matrices=True):
     """Singular value decomposition A = U @ diag(S) @ Vh.
 
@@ -18,6 +19,9 @@ def svd(A, full_matrices=True):
         The matrix.
     full_matrices : bool
         True: U (m, m), Vh (n, n); False: U (m, k), Vh (k, n) with k = min(m, n).
+    return_info : bool
+        Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
+        well the result reproduces the matrix on random vectors.
 
     Returns
     -------

@@ -46,6 +46,11 @@ class StructuredMatrix(LinearOperator):
     ndim = 2
 
     def __init__(self, dtype, shape):
+        if _checks.result_dtype(dtype, "a matrix") != dtype:
+            raise TypeError(
+                f"a matrix holds float32, float64, complex64 or complex128; {type(self).__name__} "
+                f"gave {np.dtype(dtype)}. Take parameters through np.asarray(x, dtype=float)"
+            )
         dtype = np.dtype(dtype)
         m, n = (int(s) for s in shape)
         super().__init__(dtype, (m, n))
@@ -369,8 +374,11 @@ class StructuredMatrix(LinearOperator):
         c = protocols.scalar(c)
         if c == 0:
             raise ZeroDivisionError("division of a matrix by zero")
-        # Dividing and multiplying by the reciprocal differ when 1 / c overflows.
-        return self * (1 / c) if np.isfinite(1 / c) else (self * 0.5) * (1 / (0.5 * c))
+        A = self
+        if isinstance(c, np.generic):  # the reciprocal must not be rounded to a narrow c's dtype
+            A, c = self.astype(np.result_type(self.dtype, c)), c.item()
+        first, second = protocols.reciprocal(c, A.dtype)
+        return A * first if second == 1 else A * first * second
 
     def __neg__(self):
         return self * -1

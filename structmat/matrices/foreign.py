@@ -20,6 +20,9 @@ class Adjoint(StructuredMatrix):
     _parameters = ("matrix",)
 
     def __init__(self, matrix):
+        if not hasattr(matrix, "_apply_adjoint"):
+            name = type(matrix).__name__
+            raise NotImplementedError(f"{name} defines neither _adjoint nor _apply_adjoint")
         self.matrix = matrix
         super().__init__(matrix.dtype, matrix.shape[::-1])
 
@@ -38,6 +41,14 @@ class Operator(StructuredMatrix):
     operator : scipy.sparse.linalg.LinearOperator, shape (m, n)
         Anything that :func:`scipy.sparse.linalg.aslinearoperator` returns, with a dtype.
 
+    Raises
+    ------
+    TypeError
+        Not an operator, or one without a dtype; and, in a product, when a real one gives complex
+        results.
+    NotImplementedError
+        In a product with the adjoint, when the operator was given no `rmatvec`.
+
     Examples
     --------
     >>> import numpy as np, structmat as sm
@@ -50,14 +61,40 @@ class Operator(StructuredMatrix):
     _parameters = ("operator",)
 
     def __init__(self, operator):
+        if not isinstance(operator, LinearOperator):
+            raise TypeError(
+                f"`operator` must be a LinearOperator; got {type(operator).__name__}. "
+                "structmat.aslinearoperator takes arrays and sparse arrays too"
+            )
+        if operator.dtype is None:  # which NumPy would read as float64
+            raise TypeError(f"a {type(operator).__name__} without a dtype: set its `dtype`")
         self.operator = operator
         super().__init__(_checks.result_dtype(operator.dtype, "an operator"), operator.shape)
 
     def _apply(self, X):
-        return np.asarray(self.operator.matmat(X), dtype=self.dtype)
+        return self._declared(self.operator.matmat(X), X)
 
     def _apply_adjoint(self, X):
-        return np.asarray(self.operator.rmatmat(X), dtype=self.dtype)
+        try:
+            return self._declared(self.operator.rmatmat(X), X)
+        except (NotImplementedError, TypeError) as error:
+            # SciPy calls the rmatvec that is not there.
+            if isinstance(error, TypeError) and "'NoneType' object is not call" not in str(error):
+                raise
+            raise NotImplementedError(
+                "this needs products with the adjoint and the operator has none; give the "
+                "LinearOperator an `rmatvec`, or use A.toarray()"
+            ) from error
+
+    def _declared(self, Y, X):
+        """The operator's result in the dtype that it declares, in memory of its own."""
+        Y = np.asarray(Y)
+        if Y.dtype.kind == "c" and self.dtype.kind != "c":
+            raise TypeError(
+                f"the operator declares dtype {self.dtype} and returned {Y.dtype}: give it "
+                f"dtype={Y.dtype}, or the imaginary part is lost"
+            )
+        return Y.astype(self.dtype, copy=bool(np.may_share_memory(X, Y)))
 
     def _adjoint(self):
         return Adjoint(self)

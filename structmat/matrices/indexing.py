@@ -28,13 +28,12 @@ def take(A, key):
         i, j = np.broadcast_arrays(i, j)
         return _entries(A, i, j)
     _checks.guard_dense((_count(i), _count(j)), A.dtype, "A[rows, columns]")
+    i_shape, j_shape = _shape(i, i_is_scalar), _shape(j, j_is_scalar)
     i, j = _array(i).reshape(-1), _array(j).reshape(-1)
     block = _entries(A, i[:, None], j[None, :])
     if i_is_scalar and j_is_scalar:
         return block[0, 0]
-    if i_is_scalar:
-        return block[0]
-    return block[:, 0] if j_is_scalar else block
+    return block.reshape(*i_shape, *j_shape)
 
 
 def _split(key):
@@ -48,16 +47,16 @@ def _split(key):
         key = key[:at] + fill + key[at + 1 :]
     if len(key) > 2:
         raise IndexError(f"too many indices: a matrix has 2 dimensions, got {len(key)}")
-    return (*key, slice(None))[:2]
+    return (*key, slice(None), slice(None))[:2]
 
 
 def _positions(index, n, axis):
     """Non-negative positions, and whether a single integer asked for them."""
     if isinstance(index, slice):
         return range(*index.indices(n)), False  # an array only once it is known to be small
-    if not isinstance(index, np.ndarray | list | tuple):
+    if not isinstance(index, list | tuple) and np.ndim(index) == 0:
         try:
-            p = operator.index(index)
+            p = operator.index(None if isinstance(index, bool) else index)
         except TypeError:
             raise IndexError(
                 "only integers, slices, integer and boolean arrays are valid indices; "
@@ -79,6 +78,8 @@ def _positions(index, n, axis):
         raise IndexError(f"index arrays must hold integers; got dtype {index.dtype}")
     if index.size and not (-n <= int(index.min()) and int(index.max()) < n):
         raise IndexError(f"index out of bounds for axis {axis} with size {n}")
+    # A narrow or unsigned type would wrap around in the arithmetic of positions.
+    index = index.astype(np.int64 if n < 2**63 else object)
     return np.where(index < 0, index + n, index), False
 
 
@@ -87,6 +88,13 @@ def _count(positions):
     if isinstance(positions, range):
         return max(0, -((positions.start - positions.stop) // positions.step))
     return positions.size
+
+
+def _shape(positions, is_scalar):
+    """What an index contributes to the shape of the answer."""
+    if is_scalar:
+        return ()
+    return (_count(positions),) if isinstance(positions, range) else positions.shape
 
 
 def _array(positions):

@@ -6,9 +6,12 @@ loaded, and their constructors check every length.
 """
 
 import json
+import math
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -21,6 +24,11 @@ __all__ = ["load", "save"]
 
 VERSION = 1
 _SCALARS = (bool, int, float, str, type(None))
+# What a damaged or hostile archive makes zipfile, zlib, NumPy, json and the constructors raise.
+_BROKEN = (
+    KeyError, TypeError, AttributeError, OverflowError, RecursionError, EOFError, struct.error,
+    NotImplementedError, zlib.error, zipfile.BadZipFile, json.JSONDecodeError,
+)  # fmt: skip
 
 
 def save(path, A):
@@ -89,7 +97,7 @@ def load(path):
     Parameters
     ----------
     path : str or os.PathLike
-        File name.
+        File name, with its ``.npz``.
 
     Returns
     -------
@@ -103,7 +111,8 @@ def load(path):
 
     Notes
     -----
-    Safe on files from strangers: no pickle, no code; a family is looked up by name.
+    Safe on files from strangers: no pickle, no code; a family is looked up by name. For one that is
+    defined elsewhere, import its module first.
 
     Examples
     --------
@@ -114,11 +123,23 @@ def load(path):
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             header = json.loads(bytes(archive["header"]).decode())
             version = header["structmat"]
-            if not isinstance(version, int) or version > VERSION:
+            if not isinstance(version, int) or not 1 <= version <= VERSION:
                 raise ValueError(f"{path}: version {version}; this structmat reads up to {VERSION}")
             return _build(header["matrix"], archive)
-    except (KeyError, TypeError, AttributeError, zipfile.BadZipFile, json.JSONDecodeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"{path} is not a structmat file: {error}") from error
+
+
+def _array(archive, name):
+    """A member of the archive, once its declared length is what the file holds."""
+    member = archive.zip.getinfo(f"{name}.npy")
+    with archive.zip.open(member) as file:
+        major, _ = np.lib.format.read_magic(file)
+        shape, _, dtype = getattr(np.lib.format, f"read_array_header_{major}_0")(file)
+        declared, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
+    if not dtype.hasobject and declared != held:
+        raise ValueError(f"the array {name!r} declares {declared} bytes and holds {held}")
+    return archive[name]
 
 
 def _build(described, archive):
@@ -134,7 +155,7 @@ def _build(described, archive):
         return cls._from_parameters(**inside)
     return {
         "tuple": lambda: tuple(_build(p, archive) for p in value),
-        "array": lambda: archive[value],
+        "array": lambda: _array(archive, value),
         "dtype": lambda: np.dtype(value),
         "complex": lambda: complex(*value),
         "value": lambda: value,

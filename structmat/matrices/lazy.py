@@ -12,6 +12,7 @@ import numpy as np
 
 from structmat import _checks, _rules
 from structmat._results import Cost, Factorization
+from structmat.matrices import protocols
 from structmat.matrices.base import StructuredMatrix
 
 __all__ = ["Product", "Scaled", "Sum"]
@@ -254,11 +255,16 @@ class Scaled(StructuredMatrix):
     _parameters = ("scalar", "matrix")
 
     def __init__(self, scalar, matrix):
-        matrix = _rules.lift(matrix)
+        matrix, scalar = _rules.lift(matrix), protocols.scalar(scalar)
         if isinstance(matrix, Scaled):
             scalar, matrix = scalar * matrix.scalar, matrix.matrix
         dtype = np.result_type(matrix.dtype, scalar)
-        self.scalar = dtype.type(scalar).item() if dtype.kind == "c" else float(scalar)
+        with np.errstate(over="ignore"):
+            self.scalar = dtype.type(scalar).item()
+        if np.isfinite(scalar) and not np.isfinite(self.scalar):
+            raise OverflowError(
+                f"c * A: {scalar!r} is too large for {dtype}; use a wider dtype (A.astype)"
+            )
         self.matrix = _promoted(matrix, dtype)
         super().__init__(dtype, matrix.shape)
 
@@ -267,6 +273,10 @@ class Scaled(StructuredMatrix):
 
     def _c(self):
         return self.dtype.type(self.scalar)
+
+    def _finite(self):
+        """The factor where it must be a number: everywhere but in products."""
+        return _checks.finite(self._c(), "the scalar of a Scaled")
 
     def _adjoint(self):
         return Scaled(self.scalar.conjugate(), self.matrix._adjoint())
@@ -278,17 +288,18 @@ class Scaled(StructuredMatrix):
         return self._c() * self.matrix._toarray()
 
     def _factorize(self):
-        if self.scalar == 0 and self.shape[0]:
+        if self._finite() == 0 and self.shape[0]:
             raise _checks.singular("Scaled", "the scalar is zero")
         inner = self.matrix._factorize()
         return inner if inner is NotImplemented else _ScaledFactorization(self, inner)
 
     def _inv(self):
-        if self.scalar == 0 and self.shape[0]:
+        if self._finite() == 0 and self.shape[0]:
             raise _checks.singular("Scaled", "the scalar is zero")
-        return self.matrix.inv() * (1 / self.scalar)
+        return self.matrix.inv() / self.scalar
 
     def _slogdet(self):
+        self._finite()
         return _scaled_slogdet(self, self.matrix.slogdet())
 
     def _diagonal(self):
@@ -302,6 +313,7 @@ class Scaled(StructuredMatrix):
         return values if values is NotImplemented else self._c() * values
 
     def _svd(self, full_matrices):
+        self._finite()
         inner = self.matrix._svd(full_matrices)
         if inner is NotImplemented or self.scalar == 0:
             return NotImplemented
@@ -311,15 +323,15 @@ class Scaled(StructuredMatrix):
 
     def _svdvals(self):
         S = self.matrix._svdvals()
-        return S if S is NotImplemented else abs(self._c()) * S
+        return S if S is NotImplemented else abs(self._finite()) * S
 
     def _eig(self):
         inner = self.matrix._eig()
-        return inner if inner is NotImplemented else (self._c() * inner[0], inner[1])
+        return inner if inner is NotImplemented else (self._finite() * inner[0], inner[1])
 
     def _eigvals(self):
         w = self.matrix._eigvals()
-        return w if w is NotImplemented else self._c() * w
+        return w if w is NotImplemented else self._finite() * w
 
     def _norm(self, ord):
         value = self.matrix._norm(ord)

@@ -5,14 +5,15 @@ Everything that is not in these tables is a TypeError that names `A.toarray()`: 
 converted silently, and there is no `__array__`, because with it `csr @ A` would densify.
 """
 
+import math
 import operator
 
 import numpy as np
 
-from structmat import linalg
+from structmat import _rules, linalg
 from structmat._backend.arrays import is_array
 
-__all__ = ["array_function", "array_ufunc", "scalar"]
+__all__ = ["array_function", "array_ufunc", "reciprocal", "scalar"]
 
 
 def scalar(c):
@@ -24,6 +25,15 @@ def scalar(c):
     if not isinstance(c, int | float | complex | np.number):
         raise TypeError(f"a matrix can be scaled by a number only; got {type(c).__name__}")
     return c
+
+
+def reciprocal(c, dtype):
+    """(p, q) with p * q = 1 / c, neither beyond the range of `dtype` though 1 / c may be."""
+    limits, whole = np.finfo(dtype), 1 / c
+    if whole == 0 or c != c or limits.tiny <= abs(whole) <= limits.max:
+        return whole, 1
+    root = 2.0 ** (math.frexp(max(abs(c.real), abs(c.imag)))[1] // 2)
+    return 1 / root, root / c
 
 
 # ---------------------------------------------------------------- ufuncs
@@ -94,9 +104,22 @@ for _name in ("solve", "inv", "det", "slogdet", "eig", "eigvals", "svdvals", "ma
     _FUNCTIONS[getattr(np.linalg, _name)] = getattr(linalg, _name)
 
 _FUNCTIONS[np.linalg.diagonal] = lambda A, *, offset=0: linalg.diagonal(A, offset)
-_FUNCTIONS[np.linalg.trace] = lambda A, *, offset=0, dtype=None: linalg.trace(A, offset)
+_FUNCTIONS[np.linalg.trace] = lambda A, *, offset=0, dtype=None: _trace(A, offset, dtype=dtype)
 _FUNCTIONS[np.linalg.matmul] = operator.matmul
-_FUNCTIONS[np.linalg.matrix_norm] = lambda A, *, keepdims=False, ord="fro": linalg.norm(A, ord)
+_FUNCTIONS[np.linalg.matrix_norm] = lambda A, *, keepdims=False, ord="fro": _norm(
+    A, ord, keepdims=keepdims
+)
+
+
+def _axes(axes, name):
+    """The two axes as (0, 1) or (1, 0)."""
+    try:
+        first, second = (range(2)[operator.index(axis)] for axis in axes)
+    except (TypeError, ValueError, IndexError):
+        first = second = 0
+    if first == second:
+        raise ValueError(f"np.{name} of a matrix: the axes must be 0 and 1; got {axes}")
+    return first, second
 
 
 @_implements(np.linalg.eigh)
@@ -121,9 +144,11 @@ def _cond(x, p=None):
 
 @_implements(np.linalg.norm)
 def _norm(x, ord=None, axis=None, keepdims=False):
-    if axis not in (None, (0, 1)) or keepdims:
+    if np.ndim(axis) == 0 and axis is not None:
         raise TypeError("np.linalg.norm of a structured matrix: the matrix norms only")
-    return linalg.norm(x, "fro" if ord is None else ord)
+    turned = axis is not None and _axes(axis, "linalg.norm") == (1, 0)
+    value = linalg.norm(x.T if turned else x, "fro" if ord is None else ord)
+    return np.full((1, 1), value) if keepdims else value
 
 
 @_implements(np.linalg.matrix_rank)
@@ -154,26 +179,25 @@ def _qr(a, mode="reduced"):
 
 @_implements(np.trace)
 def _trace(a, offset=0, axis1=0, axis2=1, dtype=None, out=None):
-    return linalg.trace(a, offset)
+    if dtype is not None or out is not None:
+        raise TypeError("np.trace of a structured matrix takes no `dtype` or `out`; use A.astype")
+    return linalg.trace(a, offset if _axes((axis1, axis2), "trace") == (0, 1) else -offset)
 
 
 @_implements(np.diagonal, np.diag)
 def _diagonal(a, offset=0, axis1=0, axis2=1, k=0):
-    return linalg.diagonal(a, offset or k)
+    turned = _axes((axis1, axis2), "diagonal") == (1, 0)
+    return linalg.diagonal(a, -offset if turned else offset or k)
 
 
 @_implements(np.kron)
 def _kron(a, b):
-    from structmat import _rules
-
     return _rules.combine("kron", _rules.lift(a), _rules.lift(b))
 
 
 @_implements(np.transpose, np.matrix_transpose, np.linalg.matrix_transpose)
 def _transpose(a, axes=None):
-    if axes not in (None, (1, 0)):
-        raise ValueError(f"np.transpose of a matrix: axes must be (1, 0); got {axes}")
-    return a.T
+    return a.T if axes is None or _axes(axes, "transpose") == (1, 0) else a
 
 
 @_implements(np.allclose)
@@ -202,7 +226,9 @@ def _ndim(a):
 
 @_implements(np.size)
 def _size(a, axis=None):
-    return a.size if axis is None else a.shape[axis]
+    if axis is None:
+        return a.size
+    return math.prod(a.shape[i] for i in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 @_implements(np.iscomplexobj)
@@ -217,12 +243,14 @@ def _isrealobj(x):
 
 @_implements(np.real)
 def _real(val):
-    return val if val.dtype.kind != "c" else (val + val.conj()) * 0.5
+    return val if val.dtype.kind != "c" else val * 0.5 + val.conj() * 0.5
 
 
 @_implements(np.imag)
 def _imag(val):
-    return val * 0 if val.dtype.kind != "c" else (val - val.conj()) * -0.5j
+    if val.dtype.kind != "c":
+        return _rules.make("zeros", *val.shape, val.dtype)
+    return val * -0.5j + val.conj() * 0.5j
 
 
 @_implements(np.result_type)
@@ -237,7 +265,8 @@ def _common_type(*args):
 
 @_implements(np.sum)
 def _sum(a, axis=None, dtype=None, out=None, keepdims=False, initial=0, where=True):
-    if axis not in (None, 0, 1, -1, -2) or keepdims or where is not True or out is not None:
+    extra = dtype is not None or out is not None or keepdims or where is not True
+    if axis not in (None, 0, 1, -1, -2) or extra:
         raise TypeError("np.sum of a structured matrix takes `axis` only; see A.toarray()")
     if axis is None:
         return (a @ np.ones(a.shape[1], a.dtype)).sum() + initial

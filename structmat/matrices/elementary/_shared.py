@@ -25,8 +25,9 @@ def slogdet(values):
     xp = namespace_of(values)
     if values.dtype.kind != "c":
         odd = int((values < 0).sum()) & 1
-        # The logarithms of single-precision values are summed in double precision.
-        return (-1.0 if odd else 1.0), float(xp.log(abs(values)).sum(dtype=np.float64))
+        # In double precision: det takes the exponential, which multiplies the error by |log|.
+        logarithms = xp.log(abs(values).astype(np.float64, copy=False))
+        return (-1.0 if odd else 1.0), float(logarithms.sum())
     values = values.astype(np.complex128, copy=False)
     # |z| overflows for |re|, |im| near the largest number, z / max(|re|, |im|) does not.
     largest = xp.maximum(abs(values.real), abs(values.imag))

@@ -260,7 +260,14 @@ class Banded(StructuredMatrix):
     def _eig_banded(self, **options):
         from scipy.linalg import eig_banded
 
-        return eig_banded(self._lower_band(), lower=True, check_finite=False, **options)
+        # Bisection fails near the ends of the range: the largest entry is brought to one.
+        band = self._lower_band()
+        scale = 2.0 ** (math.frexp(float(abs(band).max()))[1] // 2)
+        found = eig_banded(band / scale / scale, lower=True, check_finite=False, **options)
+        if options.get("eigvals_only"):
+            return found * scale * scale
+        w, V = found
+        return w * scale * scale, V
 
     def _eigh(self):
         if not self.shape[0]:

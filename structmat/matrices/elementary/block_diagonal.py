@@ -36,7 +36,8 @@ class BlockDiagonal(StructuredMatrix):
     ----------
     blocks : array, shape (b, p, q), or sequence of matrices
         Equal blocks in one array, stored as given; or 2-D arrays and structured matrices of any
-        shapes. Arrays of one shape are kept, and computed, together.
+        shapes. Arrays of one shape are kept, and computed, together. For blocks as arguments of
+        their own there is :func:`structmat.block_diag`.
 
     Raises
     ------
@@ -352,8 +353,8 @@ class BlockDiagonal(StructuredMatrix):
         return Cost("block by block, batched", float(flops.sum()), float(moved))
 
     @classmethod
-    def _project(cls, M, rtol, budget, **options):
-        return fit.nearest_block_diagonal(cls, M, rtol, budget, **options)
+    def _project(cls, M, rtol, budget, *, block_size=None, sizes=None):
+        return fit.nearest_block_diagonal(cls, M, rtol, budget, block_size=block_size, sizes=sizes)
 
     @classmethod
     def _random(cls, shape, rng, dtype, *, block_size=None):

@@ -133,6 +133,9 @@ class Certified(Factorization):
             self._announce(error)
         return namespace_of(X).ascontiguousarray(X)
 
+    def _slogdet(self):
+        return self.matrix._slogdet()
+
     def _announce(self, error):
         from scipy.linalg import LinAlgWarning
 

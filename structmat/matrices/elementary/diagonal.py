@@ -179,6 +179,7 @@ class Diagonal(StructuredMatrix):
     # ------------------------------------------------------------ factors and functions
 
     def _qr(self):
+        _checks.finite(self.values)
         return QRResult(Diagonal(self._sign()), Diagonal(abs(self.values).astype(self.dtype)))
 
     def _cholesky(self):

@@ -332,8 +332,8 @@ class LowRank(StructuredMatrix):
         return Cost(names.get(verb, "QR of a factor and eigenvalues of order r"), flops, moved)
 
     @classmethod
-    def _project(cls, M, rtol, budget, **options):
-        return fit.nearest_low_rank(cls, M, rtol, budget, **options)
+    def _project(cls, M, rtol, budget, *, rank=None):
+        return fit.nearest_low_rank(cls, M, rtol, budget, rank=rank)
 
     @classmethod
     def _random(cls, shape, rng, dtype, *, rank=None):

@@ -221,6 +221,9 @@ def _canonical(matrix):
         data = _checks.as_parameter(data, "data", ndim=1)
         if namespace_of(data) is np:
             indices, indptr = np.asarray(indices), np.asarray(indptr)
+            for x, name in ((indices, "indices"), (indptr, "indptr")):
+                if x.size and x.dtype.kind not in "iu":  # SciPy would cut off the fractions
+                    raise TypeError(f"`{name}` must hold integers; got dtype {x.dtype}")
         A = csr(data, indices, indptr, tuple(_checks.size(s, "shape") for s in shape))
         if namespace_of(data) is np:
             A.check_format(full_check=True)
@@ -258,7 +261,8 @@ class _SuperLU(Factorization):
         try:
             self._lu = splu(A._csr.tocsc())
         except RuntimeError as error:
-            if "singular" not in str(error):
+            # Exactly singular, or a block without any pivot, which SuperLU fails to factorize.
+            if not any(word in str(error) for word in ("singular", "failed to factorize")):
                 raise
             raise _checks.singular("Sparse", _where_singular(A)) from None
 

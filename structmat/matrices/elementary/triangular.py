@@ -36,7 +36,7 @@ class Triangular(StructuredMatrix):
     array : array, shape (n, n)
         Holds the triangle; the rest is ignored, NaN included.
     lower : bool, optional
-        Which triangle; default the lower one.
+        True, the default: the lower triangle; False: the upper one.
     unit_diagonal : bool, optional
         The diagonal is 1 and that of the array is ignored.
 
@@ -66,7 +66,8 @@ class Triangular(StructuredMatrix):
         self.array = _checks.as_parameter(array, "array", ndim=2)
         if self.array.shape[0] != self.array.shape[1]:
             raise ValueError(f"`array` must be square; got shape {self.array.shape}")
-        self.lower, self.unit_diagonal = bool(lower), bool(unit_diagonal)
+        self.lower = _checks.flag(lower, "lower")
+        self.unit_diagonal = _checks.flag(unit_diagonal, "unit_diagonal")
         super().__init__(self.array.dtype, self.array.shape)
 
     def _column_major(self):

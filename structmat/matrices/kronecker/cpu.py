@@ -1,10 +1,11 @@
 """Products with A_1 (x) ... (x) A_d on the CPU: one mode product per factor, several per sweep.
 
-``(A_1 (x) ... (x) A_d) X`` applies A_i along axis i of X seen as (n_1, ..., n_d, k). One mode product
-reads and writes the whole array, so small factors, one at a time, run at the speed of memory and
-not of arithmetic. A *sweep* takes adjacent factors together, tile by tile: a tile holds all entries
-along the sweep's axes for a few columns, so that the passes between the first and the last factor
-stay in the L2 cache. With L the axes before those of the sweep and R those after it (k included),
+``(A_1 (x) ... (x) A_d) X`` applies A_i along axis i of X seen as (n_1, ..., n_d, k). One mode
+product reads and writes the whole array, so small factors, one at a time, run at the speed of
+memory and not of arithmetic. A *sweep* takes adjacent factors together, tile by tile: a tile holds
+all entries along the sweep's axes for a few columns, so that the passes between the first and the
+last factor stay in the L2 cache. With L the axes before those of the sweep and R those after it
+(k included),
 
     X (L, q, R)  ->  Y (L, p, R),    q = n_a ... n_b,   p = m_a ... m_b,
 
@@ -30,6 +31,8 @@ __all__ = ["apply", "apply_mode"]
 
 simd = deferred("structmat._backend.simd")
 
+COLUMNS, LAST, ROWS, BLAS = range(4)  # BLAS: too large, or too few columns, for tiles
+
 # Below this many entries of X, np.matmul is within microseconds of the kernels, and a process that
 # stays below never waits for Numba (0.3 s).
 _SMALL = 2**14
@@ -43,8 +46,9 @@ _PAIR, _MORE = 2**10, 2**6
 _PANEL = 2**14
 # Tiles are whole vectors of 64 bytes, whatever this machine has.
 _VECTOR = 64
-# Flops of a task (20-40 us); less than twice that stays on one thread, for a hand-off costs 13 us.
-_TASK = 2**21
+# Flops of a task (40-80 us). A sweep of fewer than _SERIAL stays whole: with its two sweeps of
+# 0.1 ms in two tasks each, 16^4 took 1.7 times as long when the other core was not idle.
+_TASK, _SERIAL = 2**22, 2**24
 # Above this size BLAS blocks a factor for the caches better than the tiles do.
 _LARGE = 512
 
@@ -154,9 +158,15 @@ class _Sweep:
     """One sweep: which factors, how its tiles lie, and the arguments of its kernel."""
 
     __slots__ = (
-        "factors", "geometry", "half", "in_place", "kernel", "modes", "offsets", "shape",
+        "factors", "geometry", "half", "in_place", "kind", "modes", "offsets", "shape", "size",
         "tasks", "work",
     )  # fmt: skip
+
+
+class _Plan:
+    """The sweeps of a product, and where they write."""
+
+    __slots__ = ("sizes", "sweeps", "targets", "work")
 
 
 @functools.lru_cache(maxsize=256)
@@ -173,7 +183,26 @@ def _plan(shapes, k, itemsize, skip=0):
         sweeps.append(_sweep(group, [shapes[i] for i in group], L, R, itemsize, not sweeps))
         for i in group:
             sizes[i] = shapes[i][0]
-    return sweeps
+    plan = _Plan()
+    plan.sweeps, plan.work = sweeps, max([sweep.work for sweep in sweeps])
+    plan.targets, plan.sizes = _targets(sweeps)
+    return plan
+
+
+def _targets(sweeps):
+    """Which buffer each sweep writes, and their sizes: 0 the result, 1 and 2 spares."""
+    targets, sizes = [0], [sweeps[-1].size, 0, 0]
+    for sweep, after in zip(sweeps[-2::-1], sweeps[:0:-1]):
+        target = targets[-1]
+        if not after.in_place:
+            # Not what `after` writes; the result itself where it is large enough.
+            free = [i for i in range(3) if i != target and (i or sweep.size <= sizes[0])]
+            target = free[0]
+        # Whole vectors, so that what lies behind a spare is aligned too.
+        if target:
+            sizes[target] = max(sizes[target], -(-sweep.size // _VECTOR) * _VECTOR)
+        targets.append(target)
+    return targets[::-1], sizes
 
 
 def _gain(shapes):
@@ -198,10 +227,10 @@ def _runs(shapes):
             if len(run) > 1 and (not square or size > (_PAIR if len(run) == 2 else _MORE)):
                 break
             count, largest, runs = best[start]
-            candidates.append(
-                (count + 1, max(largest, size), [*runs, list(range(start, stop))])
-            )
-        best.append(min(candidates, key=lambda c: c[:2]))
+            candidates.append((count + 1, max(largest, size), [*runs, list(range(start, stop))]))
+        # Of equals the one with the longest last run, where a vector is transposed: 1 2 2, not
+        # 2 2 1.
+        best.append(min(reversed(candidates), key=lambda c: c[:2]))
     return best[-1][2]
 
 
@@ -212,22 +241,24 @@ def _sweep(group, shapes, L, R, itemsize, first):
     sweep = _Sweep()
     sweep.factors = group
     sweep.shape = (L, p, R)
+    sweep.size = L * p * R
     single = len(group) == 1
     sweep.in_place = p == q and not first  # the first sweep reads the caller's array
     if single and (max(shapes[0]) > _LARGE or (R < lanes and L < lanes)):
-        sweep.kernel = None
+        sweep.kind = BLAS
         sweep.in_place = False
+        sweep.work = 0
         return sweep
 
     order = _order(shapes)
     if R >= lanes:
-        sweep.kernel = _columns
+        sweep.kind = COLUMNS
     elif R == 1 and shapes[-1][0] % lanes == 0:
-        sweep.kernel = _last
+        sweep.kind = LAST
         order = [len(group) - 1, *[i for i in order if i < len(group) - 1]]
         sweep.in_place = sweep.in_place and not single
     else:
-        sweep.kernel = _rows
+        sweep.kind = ROWS
     ends = [0, *itertools.accumulate([m * n for m, n in shapes])]
     sweep.offsets = np.array(ends[:-1], np.int64)
     modes, largest, flops = [], max(p, q), 0
@@ -242,7 +273,7 @@ def _sweep(group, shapes, L, R, itemsize, first):
     sweep.modes = np.array(modes, np.int64)
 
     fit = _TILE // (largest * itemsize)  # columns of a tile
-    if sweep.kernel is _columns:
+    if sweep.kind == COLUMNS:
         units = R // lanes
         across = -(-units // max(fit // lanes, 2))
         tiles = L * across
@@ -251,7 +282,7 @@ def _sweep(group, shapes, L, R, itemsize, first):
         direct_in = not (single and sweep.in_place)
         sweep.half = 0 if single and direct_in else largest * width
         sweep.geometry = (q, p, R, across, lanes, direct_in)
-    elif sweep.kernel is _last:
+    elif sweep.kind == LAST:
         step = min(max(fit, 1), L)
         tiles = -(-L // step)
         width = step
@@ -264,7 +295,8 @@ def _sweep(group, shapes, L, R, itemsize, first):
         sweep.half = largest * width
         sweep.geometry = (L, q, p, R, step, lanes)
     sweep.work = 2 * sweep.half + max(n * 2 * panel for _, _, n, _, _, panel in modes)
-    sweep.tasks = workers.chunks(tiles, -(-_TASK // (flops * width)))
+    work = flops * L * R
+    sweep.tasks = workers.chunks(tiles, tiles if work < _SERIAL else -(-tiles * _TASK // work))
     return sweep
 
 
@@ -273,54 +305,47 @@ def _sweep(group, shapes, L, R, itemsize, first):
 
 def _sweeps(factors, X, plan):
     x = _writeable(X)
-    for sweep, out in zip(plan, _outputs(plan, X.dtype)):
-        L, p, R = sweep.shape
-        if sweep.kernel is None:
+    size, spare, room = plan.sizes
+    result = _aligned(size, X.dtype)
+    scratch = _aligned(spare + room + plan.work, X.dtype)
+    buffers = result, scratch[:spare], scratch[spare : spare + room]
+    work = scratch[spare + room :]
+    for sweep, target in zip(plan.sweeps, plan.targets):
+        out = buffers[target][: sweep.size]
+        if sweep.kind == BLAS:
+            L, _, R = sweep.shape
             _mode(factors[sweep.factors[0]], x, L, R, out)
         else:
-            _run(sweep, [factors[i] for i in sweep.factors], x, out)
+            _run(sweep, [factors[i] for i in sweep.factors], x, out, work)
         x = out
     return x
 
 
-def _outputs(plan, dtype):
-    """Where each sweep writes: the result for the last one, and as little else as possible."""
-    result = _aligned(math.prod(plan[-1].shape), dtype)
-    buffer, spare = result, None
-    outs = [result]
-    for sweep, after in zip(plan[-2::-1], plan[:0:-1]):
-        size = math.prod(sweep.shape)
-        if not after.in_place:
-            # `after` reads what this sweep writes, and writes `buffer`.
-            if buffer is result:
-                if spare is None or spare.size < size:
-                    spare = _aligned(size, dtype)
-                buffer = spare
-            else:
-                buffer = result if result.size >= size else _aligned(size, dtype)
-        outs.append(buffer[:size])
-    return outs[::-1]
-
-
-def _run(sweep, factors, x, out):
-    if sweep.kernel is _last:
+def _run(sweep, factors, x, out, work):
+    if sweep.kind == LAST:
         factors[-1] = _transposed(factors[-1])
     if len(factors) == 1:
         A = _writeable(np.ascontiguousarray(factors[0]))
     else:
         A = np.concatenate([F.ravel() for F in factors])
-    kernel, tasks = sweep.kernel, sweep.tasks
+    # By name: the first call replaces the kernels among the globals of this file.
+    kernel = (_columns, _last, _rows)[sweep.kind]
+    tasks = sweep.tasks
+    arguments = x, out, A, sweep.offsets, sweep.modes, sweep.geometry, sweep.half
+    if len(tasks) == 1 or workers.get_workers() == 1:
+        kernel(*arguments, work, 0, tasks[-1][1])
+        return
+    spare = [work]
 
     def task(first, last):
-        work = _aligned(sweep.work, x.dtype)
-        kernel(
-            x, out, A, sweep.offsets, sweep.modes, sweep.geometry, work, sweep.half, first, last
-        )
+        try:
+            mine = spare.pop()
+        except IndexError:  # one for every thread that takes part
+            mine = _aligned(sweep.work, x.dtype)
+        kernel(*arguments, mine, first, last)
+        spare.append(mine)
 
-    if len(tasks) == 1:
-        task(*tasks[0])
-    else:
-        workers.run(task, tasks)
+    workers.run(task, tasks)
 
 
 def _transposed(A):
@@ -370,8 +395,8 @@ def _product(A, ia, m, n, outer, inner, B, ib, ldb, C, ic, ldc, w, work, ip, col
     # of w entries are ldb and ldc apart.
     if ldb == w and ldc == w:
         w, ldb, ldc, inner = inner * w, inner * ldb, inner * ldc, 1
-    # Packing pays from the second row of register tiles on, when B's rows overflow the L1 cache.
-    if m <= 8 or n * inner * ldb <= 4096:
+    # Packing pays from the third row of register tiles on, when B's rows overflow the L1 cache.
+    if m <= 16 or n * inner * ldb <= 4096:
         columns = 0
     for o in range(outer):
         for j in range(inner):
@@ -383,7 +408,7 @@ def _product(A, ia, m, n, outer, inner, B, ib, ldb, C, ic, ldc, w, work, ip, col
 
 
 @jit
-def _columns(X, Y, A, offsets, modes, geometry, work, half, first, last):
+def _columns(X, Y, A, offsets, modes, geometry, half, work, first, last):
     q, p, R, across, lanes, direct_in = geometry
     end = modes.shape[0] - 1
     ip = 2 * half
@@ -417,7 +442,7 @@ def _columns(X, Y, A, offsets, modes, geometry, work, half, first, last):
 
 
 @jit
-def _last(X, Y, A, offsets, modes, geometry, work, half, first, last):
+def _last(X, Y, A, offsets, modes, geometry, half, work, first, last):
     # A holds the last factor transposed: (n, m).
     L, q, p, step = geometry
     end = modes.shape[0] - 1
@@ -448,7 +473,7 @@ def _last(X, Y, A, offsets, modes, geometry, work, half, first, last):
 
 
 @jit
-def _rows(X, Y, A, offsets, modes, geometry, work, half, first, last):
+def _rows(X, Y, A, offsets, modes, geometry, half, work, first, last):
     L, q, p, R, step, lanes = geometry
     if L % lanes:
         work[: 2 * half] = 0
