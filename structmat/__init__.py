@@ -42,6 +42,7 @@ _CONTENTS = {
     "Product": "structmat.matrices.lazy",
     "Scaled": "structmat.matrices.lazy",
     "Inverse": "structmat.matrices.inverse",
+    "RealPart": "structmat.matrices.real",  # np.real(A), np.imag(A)
     "Operator": "structmat.matrices.foreign",
     # ---- functions
     "project": "structmat.linalg.project",  # the nearest member of a family

@@ -26,7 +26,7 @@ SHAPES = (
     ((2, 2),) * 7,
     ((3, 3), (7, 7), (5, 5)),
     ((8, 8), (8, 8), (8, 8)),
-    ((8, 8),) * 5,
+    ((4, 4),) * 4,
     ((16, 16), (16, 16)),
     ((9, 9), (17, 17)),
     ((17, 16), (16, 17)),
@@ -366,7 +366,8 @@ def python(code, cwd=None, **environment):
         env.pop(name, None)
         if value is not None:
             env[name] = value
-    command = [sys.executable, "-c", code]
+    # -P: what runs is on PYTHONPATH, not in the current folder.
+    command = [sys.executable, "-P", "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, env=env, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -316,3 +316,32 @@ def test_load_answers_an_empty_or_damaged_file_with_a_value_error(tmp_path):
             sm.load(path)
         except ValueError:
             continue
+
+
+# ---------------------------------------------------------------- Kronecker
+
+
+@pytest.mark.parametrize(
+    "first", [np.array([[-1j]]), np.diag([-2j, -1j]), np.array([[1j]]), np.diag([1 + 1j, 2 + 2j])]
+)
+def test_functions_of_a_hermitian_product_times_a_phase(first):
+    A = sm.Kronecker(first, np.array([[2, 1], [1, 3]], complex))
+    X = sm.linalg.sqrtm(A)
+    assert np.allclose((X @ X).toarray(), A.toarray())
+    L = sm.linalg.logm(A)
+    assert np.allclose(sm.linalg.expm(L).toarray(), A.toarray())
+
+
+def test_a_product_of_identities_does_not_return_its_operand():
+    x = np.ones(4)
+    A = sm.Kronecker(sm.Identity(2), sm.Identity(2))
+    for y in (A @ x, A.H @ x, x @ A, A.matvec(x)):
+        y[0] = 7
+        assert x[0] == 1
+
+
+def test_the_real_part_is_real():
+    A = sm.Dense(np.array([[1.0 + 2j, 3.0], [0.0, 1j]]))
+    assert np.real(A).dtype == np.float64
+    assert np.array_equal(np.real(A).toarray(), A.toarray().real)
+    assert np.array_equal(np.imag(A).toarray(), A.toarray().imag)

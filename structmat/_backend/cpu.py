@@ -112,9 +112,17 @@ def _dispatcher(function, fast):
     kernel = numba.njit(nogil=True, error_model="numpy", fastmath=set(_FAST) if fast else False)(
         function
     )
-    if kernel is not function and os.environ.get("STRUCTMAT_NO_CACHE", "") in ("", "0"):
+    if kernel is not function and _may_cache():
         _enable_cache(kernel)
     return kernel
+
+
+def _may_cache():
+    if os.environ.get("STRUCTMAT_NO_CACHE", "") not in ("", "0"):
+        return False
+    # With XDG_CACHE_HOME="" Numba may leave a folder in whatever directory is the current one.
+    users = os.environ.get("XDG_CACHE_HOME", os.sep)
+    return os.path.isabs(users) or bool(os.environ.get("NUMBA_CACHE_DIR"))
 
 
 def _enable_cache(kernel):
@@ -139,12 +147,6 @@ def _cache_class():
         intrinsics = hashlib.sha256(file.read()).hexdigest()
 
     class Cache(FunctionCache):
-        def __init__(self, py_func):
-            super().__init__(py_func)
-            if not os.path.isabs(self.cache_path) and not os.environ.get("NUMBA_CACHE_DIR"):
-                # XDG_CACHE_HOME="" would leave a folder in whatever directory is the current one.
-                self.disable()
-
         def _index_key(self, sig, codegen):
             return (*super()._index_key(sig, codegen), intrinsics)
 

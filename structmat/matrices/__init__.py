@@ -9,6 +9,7 @@ from structmat.matrices import (
     io,
     kronecker,
     lazy,
+    real,
 )
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "io",
     "kronecker",
     "lazy",
+    "real",
 ]

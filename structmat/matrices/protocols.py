@@ -243,14 +243,14 @@ def _isrealobj(x):
 
 @_implements(np.real)
 def _real(val):
-    return val if val.dtype.kind != "c" else val * 0.5 + val.conj() * 0.5
+    return val if val.dtype.kind != "c" else _rules.make("real", val)
 
 
 @_implements(np.imag)
 def _imag(val):
     if val.dtype.kind != "c":
         return _rules.make("zeros", *val.shape, val.dtype)
-    return val * -0.5j + val.conj() * 0.5j
+    return _rules.make("real", -1j * val)
 
 
 @_implements(np.result_type)

@@ -89,6 +89,8 @@ def normalised(A):
         root = np.sqrt(complex(c))
         factors.append(F * _as(F, root))
         total = total / root
+    if abs(abs(total.real) - 1) > 10 * len(factors) * max(map(_tolerance, A.factors)):
+        return None  # a Hermitian product times another phase
     return (-1.0 if total.real < 0 else 1.0), factors
 
 

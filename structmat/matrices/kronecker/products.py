@@ -96,11 +96,12 @@ def apply(factors, X):
     rows = size_of(F.shape[0] for F in factors)
     if 0 in (rows, X.shape[0], k) or 0 in sizes:
         return xp.zeros((rows, k), X.dtype)
+    Y = X
     for i in order(factors):
         left, right = size_of(sizes[:i]), size_of(sizes[i + 1 :]) * k
-        X = along(factors[i], X, left, right)
+        Y = along(factors[i], Y, left, right)
         sizes[i] = factors[i].shape[0]
-    return X.reshape(rows, k)
+    return X.copy() if Y is X else Y.reshape(rows, k)  # identities alone return their operand
 
 
 def along(F, X, left, right):
