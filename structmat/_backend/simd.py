@@ -79,21 +79,25 @@ def lanes(typingctx, array):
 
 
 def _make_tile(rows, vectors, full):
-    """C[i, :] = sum_k A[i, k] B[k, :] for m <= `rows` rows (m == `rows` if full), whole vectors."""
+    """C[i, :] = sum_k A[i, k] B[k, :], whole vectors; m <= rows, or a multiple of it if full.
+
+    For `batch` pairs of B and C, step_b and step_c apart, with one A: a call for each would cost as
+    much as the arithmetic of an 8x8 factor.
+    """
 
     @intrinsic
-    def tile(typingctx, A, ia, lda, m, B, ib, ldb, C, ic, ldc, n):
+    def tile(typingctx, A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c):
         i64 = types.int64
-        signature = types.void(A, i64, i64, i64, B, i64, i64, C, i64, i64, i64)
+        signature = types.void(A, *[i64] * 3, B, i64, i64, C, *[i64] * 6)
         dtype = A.dtype
 
         def codegen(context, builder, signature, args):
-            A, ia, lda, m, B, ib, ldb, C, ic, ldc, n = args
+            A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c = args
             function = _tile_function(builder.module, dtype, rows, vectors, full)
             left = _start(context, builder, signature.args[0], A, ia)
             right = _start(context, builder, signature.args[4], B, ib)
             out = _start(context, builder, signature.args[7], C, ic)
-            builder.call(function, [left, lda, right, ldb, out, ldc, n, m])
+            builder.call(function, [left, lda, right, ldb, out, ldc, n, m, batch, step_b, step_c])
             return context.get_dummy_value()
 
         return signature, codegen
@@ -110,30 +114,39 @@ def _tile_function(module, dtype, rows, vectors, full):
     pointer, i64 = vector.element.as_pointer(), ir.IntType(64)
     function = ir.Function(
         module,
-        ir.FunctionType(ir.VoidType(), [pointer, i64, pointer, i64, pointer, i64, i64, i64]),
+        ir.FunctionType(ir.VoidType(), [pointer, i64] * 3 + [i64] * 5),
         name,
     )
     function.linkage = "linkonce_odr"
     function.attributes.add("noinline")
-    left, lda, right, ldb, out, ldc, n, m = function.args
+    left, lda, right, ldb, out, ldc, n, m, batch, step_b, step_c = function.args
     builder = ir.IRBuilder(function.append_basic_block())
-    last = builder.sub(m, _index(m, 1))
-    sources = []
-    for i in range(rows):
-        row = _index(m, i)
-        if not full:
-            # A tile of fewer rows reads its last row again and does not store the copies: no read
-            # leaves A, and the loop over k stays free of branches.
-            row = builder.select(builder.icmp_signed("<", row, last), row, last)
-        sources.append(builder.gep(left, [builder.mul(row, lda)]))
     sums = [[cgutils.alloca_once(builder, vector) for _ in range(vectors)] for _ in range(rows)]
-    zero = ir.Constant(vector, [0.0] * width)
-    for row in sums:
-        for s in row:
-            builder.store(zero, s)
     lane0 = ir.Constant(ir.VectorType(ir.IntType(32), width), [0] * width)
-    with cgutils.for_range(builder, n, intp=i64) as loop:
-        k = loop.index
+
+    def block(left, right, out):
+        last = builder.sub(m, _index(m, 1))
+        sources = []
+        for i in range(rows):
+            row = _index(m, i)
+            if not full:
+                # A tile of fewer rows reads its last row again and does not store the copies: no
+                # read leaves A, and the loop over k stays free of branches.
+                row = builder.select(builder.icmp_signed("<", row, last), row, last)
+            sources.append(builder.gep(left, [builder.mul(row, lda)]))
+        for row in sums:
+            for s in row:
+                builder.store(ir.Constant(vector, [0.0] * width), s)
+        with cgutils.for_range(builder, n, intp=i64) as loop:
+            accumulate(loop.index, sources, right)
+        for i, row in enumerate(sums):
+            if full:
+                write(out, i, row)
+            else:
+                with builder.if_then(builder.icmp_signed("<", _index(m, i), m), likely=True):
+                    write(out, i, row)
+
+    def accumulate(k, sources, right):
         start = builder.gep(right, [builder.mul(k, ldb)])
         b = [
             _load(builder, builder.gep(start, [_index(k, u * width)]), vector, align)
@@ -152,17 +165,24 @@ def _tile_function(module, dtype, rows, vectors, full):
                 value = builder.fadd(builder.load(s), product, flags=("contract",))
                 builder.store(value, s)
 
-    def write(i, row):
+    def write(out, i, row):
         target = builder.gep(out, [builder.mul(ldc, _index(m, i))])
         for u, s in enumerate(row):
             _store(builder, builder.load(s), builder.gep(target, [_index(m, u * width)]), align)
 
-    for i, row in enumerate(sums):
+    with cgutils.for_range(builder, batch, intp=i64) as loop:
+        b = builder.gep(right, [builder.mul(loop.index, step_b)])
+        c = builder.gep(out, [builder.mul(loop.index, step_c)])
         if full:
-            write(i, row)
+            with cgutils.for_range(builder, builder.sdiv(m, _index(m, rows)), intp=i64) as inner:
+                first = builder.mul(inner.index, _index(m, rows))
+                block(
+                    builder.gep(left, [builder.mul(first, lda)]),
+                    b,
+                    builder.gep(c, [builder.mul(first, ldc)]),
+                )
         else:
-            with builder.if_then(builder.icmp_signed("<", _index(m, i), m), likely=True):
-                write(i, row)
+            block(left, b, c)
     builder.ret_void()
     return function
 
@@ -235,12 +255,13 @@ def _plain_lanes(array):
 
 
 def _plain_tile(vectors):
-    def tile(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n):
+    def tile(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c):
         w = vectors * lanes(A)
-        for i in range(m):
-            a = A.take(_span(ia + i * lda, n))
-            b = [B.take(_span(ib + k * ldb, w)) for k in range(n)]
-            C.put(_span(ic + i * ldc, w), sum(x * row for x, row in zip(a, b)))
+        for t in range(batch):
+            b = [B.take(_span(ib + t * step_b + k * ldb, w)) for k in range(n)]
+            for i in range(m):
+                a = A.take(_span(ia + i * lda, n))
+                C.put(_span(ic + t * step_c + i * ldc, w), sum(x * y for x, y in zip(a, b)))
 
     return tile
 
@@ -266,47 +287,42 @@ if numba.config.DISABLE_JIT:
 
 
 @numba.njit(nogil=True, forceinline=True)
-def _columns(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, vectors):
+def _columns(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, vectors, batch, step_b, step_c):
     """One column of tiles: m rows, 1 to 3 vectors wide."""
-    i = 0
-    while i + ROWS <= m:
-        a = ia + i * lda
-        to = ic + i * ldc
-        if vectors == 3:
-            full3(A, a, lda, ROWS, B, ib, ldb, C, to, ldc, n)
-        elif vectors == 2:
-            full2(A, a, lda, ROWS, B, ib, ldb, C, to, ldc, n)
-        else:
-            full1(A, a, lda, ROWS, B, ib, ldb, C, to, ldc, n)
-        i += ROWS
+    i = m // ROWS * ROWS
+    if i and vectors == 3:
+        full3(A, ia, lda, i, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c)
+    elif i and vectors == 2:
+        full2(A, ia, lda, i, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c)
+    elif i:
+        full1(A, ia, lda, i, B, ib, ldb, C, ic, ldc, n, batch, step_b, step_c)
     rows = m - i
-    if rows:
-        a = ia + i * lda
-        to = ic + i * ldc
-        done = 0
-        while done < vectors:
-            b = ib + done * lanes(A)
-            c = to + done * lanes(A)
-            if vectors - done >= 2:
-                if rows > HALF:
-                    part2(A, a, lda, rows, B, b, ldb, C, c, ldc, n)
-                else:
-                    half2(A, a, lda, rows, B, b, ldb, C, c, ldc, n)
-                done += 2
+    a = ia + i * lda
+    done = 0
+    while rows and done < vectors:
+        b = ib + done * lanes(A)
+        c = ic + i * ldc + done * lanes(A)
+        if vectors - done >= 2:
+            if rows > HALF:
+                part2(A, a, lda, rows, B, b, ldb, C, c, ldc, n, batch, step_b, step_c)
             else:
-                if rows > HALF:
-                    part1(A, a, lda, rows, B, b, ldb, C, c, ldc, n)
-                else:
-                    half1(A, a, lda, rows, B, b, ldb, C, c, ldc, n)
-                done += 1
+                half2(A, a, lda, rows, B, b, ldb, C, c, ldc, n, batch, step_b, step_c)
+            done += 2
+        else:
+            if rows > HALF:
+                part1(A, a, lda, rows, B, b, ldb, C, c, ldc, n, batch, step_b, step_c)
+            else:
+                half1(A, a, lda, rows, B, b, ldb, C, c, ldc, n, batch, step_b, step_c)
+            done += 1
 
 
 @numba.njit(nogil=True)
-def gemm(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w):
+def gemm(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w, batch, step_b, step_c):
     """C (m, w) = A (m, n) B (n, w): offsets ia ib ic, strides between rows lda ldb ldc; n >= 1.
 
-    C overlaps neither A nor B. Every entry is the same chain of n multiply-adds wherever its tile
-    ends. Fast while the n rows of three vectors of B stay in the L1 cache: see `gemm_packed`.
+    For `batch` pairs of B and C, step_b and step_c apart. C overlaps neither A nor B. Every entry
+    is the same chain of n multiply-adds wherever its tile ends. Fast while the n rows of three
+    vectors of B stay in the L1 cache: see `gemm_packed`.
     """
     v = lanes(A)
     c = 0
@@ -316,19 +332,23 @@ def gemm(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w):
         vectors = (w - c) // v
         # Four vectors go as 2 + 2: 3 + 1 would leave a tile with too few sums to hide the latency.
         vectors = 3 if vectors >= 3 and vectors != 4 else min(vectors, 2)
-        _columns(A, ia, lda, m, B, ib + c, ldb, C, ic + c, ldc, n, vectors)
+        _columns(A, ia, lda, m, B, ib + c, ldb, C, ic + c, ldc, n, vectors, batch, step_b, step_c)
         c += vectors * v
-    while c < w:
-        for i in range(m):
-            s = A[ia + i * lda] * B[ib + c]
-            for k in range(1, n):
-                s += A[ia + i * lda + k] * B[ib + k * ldb + c]
-            C[ic + i * ldc + c] = s
-        c += 1
+    if w < v:
+        for t in range(batch):
+            for i in range(m):
+                for j in range(w):
+                    b = ib + t * step_b + j
+                    s = A[ia + i * lda] * B[b]
+                    for k in range(1, n):
+                        s += A[ia + i * lda + k] * B[b + k * ldb]
+                    C[ic + t * step_c + i * ldc + j] = s
 
 
 @numba.njit(nogil=True)
-def gemm_packed(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w, panel, ip, columns):
+def gemm_packed(
+    A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w, batch, step_b, step_c, panel, ip, columns
+):
     """`gemm` through panels of `columns` columns of B, copied to panel[ip : ip + n * 2 * columns].
 
     For rows of B that are far apart: a power of two between them lets a handful of cache lines
@@ -336,18 +356,22 @@ def gemm_packed(A, ia, lda, m, B, ib, ldb, C, ic, ldc, n, w, panel, ip, columns)
     nothing (one call for both, because a second copy of `gemm` in a kernel costs a second to
     compile).
     """
-    c = 0
-    while c < w:
+    c = t = 0
+    while t < batch:
         wide = w - c
-        if columns and wide >= 2 * columns:
-            wide = columns
-        if columns:
-            copy_block(B, ib + c, ldb, panel, ip, wide, n, wide)
-            source, b, ld = panel, ip, wide
+        if columns == 0:
+            source, b, ld, together = B, ib, ldb, batch
         else:
-            source, b, ld = B, ib, ldb
-        gemm(A, ia, lda, m, source, b, ld, C, ic + c, ldc, n, wide)
+            if wide >= 2 * columns:
+                wide = columns
+            copy_block(B, ib + t * step_b + c, ldb, panel, ip, wide, n, wide)
+            source, b, ld, together = panel, ip, wide, 1
+        to = ic + t * step_c + c
+        gemm(A, ia, lda, m, source, b, ld, C, to, ldc, n, wide, together, step_b, step_c)
         c += wide
+        if c == w:
+            c = 0
+            t += together
 
 
 @numba.njit(nogil=True)
