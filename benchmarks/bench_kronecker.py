@@ -114,10 +114,10 @@ def with_fastkron(factors, X):
 
 
 PEERS = {
-    "PyLops": ("pylops", with_pylops),
-    "linear_operator": ("linear_operator", with_linear_operator),
-    "PyKronecker": ("pykronecker", with_pykronecker),
-    "FastKron": ("pyfastkron", with_fastkron),
+    "PyLops": (("pylops",), with_pylops),
+    "linear_operator": (("linear_operator", "torch"), with_linear_operator),
+    "PyKronecker": (("pykronecker", "jax"), with_pykronecker),
+    "FastKron": (("pyfastkron",), with_fastkron),
 }
 
 
@@ -196,8 +196,8 @@ def row(other, cell, k, dtype, times):
 
 
 def against_peer(peer):
-    module, make = PEERS[peer]
-    if importlib.util.find_spec(module) is None:
+    modules, make = PEERS[peer]
+    if any(importlib.util.find_spec(module) is None for module in modules):
         return [{"other": peer, "missing": True}]
     rows = []
     for dtype, cell, k in itertools.product(DTYPES, CELLS, COLUMNS):

@@ -15,7 +15,7 @@ import pytest
 import structmat as sm
 from structmat._backend import cpu as policy
 from structmat._backend import workers
-from structmat.matrices.kronecker import cpu
+from structmat.matrices.kronecker import cpu, sweeps
 
 DTYPES = ("float32", "float64", "complex64", "complex128")
 SHAPES = (
@@ -42,11 +42,11 @@ COLUMNS = (0, 1, 2, 3, 63, 64, 65)
 def kernels(monkeypatch):
     """Every real product goes through the kernels, however small, and in several tasks."""
     monkeypatch.setattr(cpu, "_SMALL", 1)
-    monkeypatch.setattr(cpu, "_SERIAL", 0)
-    monkeypatch.setattr(cpu, "_TASK", 2**12)
-    cpu._plan.cache_clear()
+    monkeypatch.setattr(sweeps, "_SERIAL", 0)
+    monkeypatch.setattr(sweeps, "_TASK", 2**12)
+    sweeps.plan.cache_clear()
     yield
-    cpu._plan.cache_clear()
+    sweeps.plan.cache_clear()
 
 
 def integers(rng, shape, dtype):
@@ -182,7 +182,7 @@ def test_rectangular_order_is_the_cheapest():
 
     for shapes in (((2, 30), (40, 3), (5, 5)), ((9, 4), (4, 9), (1, 6)), ((7, 2), (3, 8), (8, 3))):
         best = min(flops(order, shapes) for order in permutations(range(3)))
-        assert flops(cpu._order(shapes), shapes) == best
+        assert flops(sweeps.order(shapes), shapes) == best
 
 
 # ------------------------------------------------------------- memory
@@ -343,9 +343,9 @@ def test_a_forked_child_makes_its_own_pool():
     code = (
         "import os, numpy as np\n"
         "from structmat._backend import workers\n"
-        "from structmat.matrices.kronecker import cpu\n"
+        "from structmat.matrices.kronecker import cpu, sweeps\n"
         "workers.set_workers(2)\n"
-        "cpu._SMALL = cpu._SERIAL = 0; cpu._TASK = 4096\n"
+        "cpu._SMALL = sweeps._SERIAL = 0; sweeps._TASK = 4096\n"
         "F, X = [np.eye(16), np.eye(8)], np.ones((128, 64))\n"
         "cpu.apply(F, X)\n"
         "pid = os.fork()\n"
