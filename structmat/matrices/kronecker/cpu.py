@@ -18,8 +18,6 @@ the columns of a tile fill vectors in one of three ways:
 Factors are fused, never merged: A_i (x) A_j may overflow where A_i (A_j x) does not.
 """
 
-import functools
-import itertools
 import math
 import threading
 
@@ -27,31 +25,15 @@ import numpy as np
 
 from structmat._backend import workers
 from structmat._backend.cpu import deferred, jit
+from structmat.matrices.kronecker.sweeps import BLAS, LAST, VECTOR, order, plan
 
 __all__ = ["apply", "apply_mode"]
 
 simd = deferred("structmat._backend.simd")
 
-COLUMNS, LAST, ROWS, BLAS = range(4)  # BLAS: too large, or too few columns, for tiles
-
 # Below this many entries of X, np.matmul is within microseconds of the kernels, and a process that
 # stays below never waits for Numba (0.3 s).
 _SMALL = 2**14
-# Bytes of one half of a tile: both halves, the factors and a panel stay in an L2 cache of 1 MiB.
-# Measured on 8^6 and 16^4, 64 columns: 2^17 costs 5-10%, 2^16 40%.
-_TILE = 2**18
-# Rows of a tile of two factors and of more. Three factors of 8 in one sweep read memory less often
-# than three sweeps of two, and are slower (0.85): their rows are too short to stream.
-_PAIR, _MORE = 2**10, 2**6
-# Bytes of a panel of B in front of a tile of registers: half an L1 cache of 32 KiB.
-_PANEL = 2**14
-# Tiles are whole vectors of 64 bytes, whatever this machine has.
-_VECTOR = 64
-# Flops of a task (40-80 us). A sweep of fewer than _SERIAL stays whole: with its two sweeps of
-# 0.1 ms in two tasks each, 16^4 took 1.7 times as long when the other core was not idle.
-_TASK, _SERIAL = 2**22, 2**24
-# Above this size BLAS blocks a factor for the caches better than the tiles do.
-_LARGE = 512
 
 
 def apply(factors, X):
@@ -80,7 +62,7 @@ def apply(factors, X):
     shapes = tuple([A.shape for A in factors])
     if any([m == 0 for m, _ in shapes]):
         return np.zeros((0, X.shape[1]), X.dtype)
-    return _sweeps(factors, X, _plan(shapes, X.shape[1], X.itemsize)).reshape(-1, X.shape[1])
+    return _sweeps(factors, X, plan(shapes, X.shape[1], X.itemsize)).reshape(-1, X.shape[1])
 
 
 def apply_mode(A, X, left, right):
@@ -103,8 +85,8 @@ def apply_mode(A, X, left, right):
     m = A.shape[0]
     if X.size < _SMALL or X.dtype.kind == "c" or m == 0:
         return _mode(A, X, left, right).reshape(left, m, right)
-    plan = _plan(((left, left), A.shape), right, X.itemsize, skip=1)
-    return _sweeps((None, A), X, plan).reshape(left, m, right)
+    way = plan(((left, left), A.shape), right, X.itemsize, skip=1)
+    return _sweeps((None, A), X, way).reshape(left, m, right)
 
 
 # ------------------------------------------------------------- np.matmul, one factor at a time
@@ -140,177 +122,23 @@ def _rectangular(factors, X):
     rows, sizes, Y = math.prod([m for m, _ in shapes]), [n for _, n in shapes], X
     if rows * X.size == 0:
         return np.zeros((rows, k), X.dtype)
-    for i in _order(shapes):
+    for i in order(shapes):
         Y = _mode(factors[i], Y, math.prod(sizes[:i]), math.prod(sizes[i + 1 :]) * k)
         sizes[i] = shapes[i][0]
     return Y.reshape(rows, k)
 
 
-def _order(shapes):
-    """Exchange argument: i before j saves flops when 1/n_i - 1/m_i < 1/n_j - 1/m_j."""
-    return sorted(range(len(shapes)), key=lambda i: 1 / shapes[i][1] - 1 / shapes[i][0])
-
-
-# ------------------------------------------------------------- planning
-
-
-class _Sweep:
-    """One sweep: which factors, how its tiles lie, and the arguments of its kernel."""
-
-    __slots__ = (
-        "factors", "geometry", "half", "in_place", "kind", "modes", "offsets", "shape", "size",
-        "tasks", "work",
-    )  # fmt: skip
-
-
-class _Plan:
-    """The sweeps of a product, and where they write."""
-
-    __slots__ = ("sizes", "sweeps", "targets", "work")
-
-
-@functools.lru_cache(maxsize=256)
-def _plan(shapes, k, itemsize, skip=0):
-    """The sweeps for these shapes; `skip` leading factors are identities."""
-    groups = [[skip + i for i in run] for run in _runs(shapes[skip:])]
-    # The exchange argument between groups: ascending (growth - 1) / (flops per entry).
-    groups.sort(key=lambda group: _gain([shapes[i] for i in group]))
-    sizes = [n for _, n in shapes]
-    sweeps = []
-    for group in groups:
-        L = math.prod(sizes[: group[0]])
-        R = math.prod(sizes[group[-1] + 1 :]) * k
-        sweeps.append(_sweep(group, [shapes[i] for i in group], L, R, itemsize, not sweeps))
-        for i in group:
-            sizes[i] = shapes[i][0]
-    plan = _Plan()
-    plan.sweeps, plan.work = sweeps, max([sweep.work for sweep in sweeps])
-    plan.targets, plan.sizes = _targets(sweeps)
-    return plan
-
-
-def _targets(sweeps):
-    """Which buffer each sweep writes, and their sizes: 0 the result, 1 and 2 spares."""
-    targets, sizes = [0], [sweeps[-1].size, 0, 0]
-    for sweep, after in zip(sweeps[-2::-1], sweeps[:0:-1]):
-        target = targets[-1]
-        if not after.in_place:
-            # Not what `after` writes; the result itself where it is large enough.
-            free = [i for i in range(3) if i != target and (i or sweep.size <= sizes[0])]
-            target = free[0]
-        # Whole vectors, so that what lies behind a spare is aligned too.
-        if target:
-            sizes[target] = max(sizes[target], -(-sweep.size // _VECTOR) * _VECTOR)
-        targets.append(target)
-    return targets[::-1], sizes
-
-
-def _gain(shapes):
-    flops, growth = 0, 1
-    for i in _order(shapes):
-        m, n = shapes[i]
-        flops += 2 * m * growth
-        growth *= m / n
-    return (growth - 1) / flops
-
-
-def _runs(shapes):
-    """Fewest runs of adjacent factors that fit a tile, and among those the most even ones."""
-    best = [(0, 0, [])]
-    for stop in range(1, len(shapes) + 1):
-        candidates = []
-        for start in range(stop - 1, -1, -1):
-            run = shapes[start:stop]
-            size = math.prod([max(s) for s in run])
-            # Far from square, the order of the factors matters more than the passes over memory.
-            square = all(max(s) <= 2 * min(s) for s in run)
-            if len(run) > 1 and (not square or size > (_PAIR if len(run) == 2 else _MORE)):
-                break
-            count, largest, runs = best[start]
-            candidates.append((count + 1, max(largest, size), [*runs, list(range(start, stop))]))
-        # Of equals the one with the longest last run, where a vector is transposed: 1 2 2, not
-        # 2 2 1.
-        best.append(min(reversed(candidates), key=lambda c: c[:2]))
-    return best[-1][2]
-
-
-def _sweep(group, shapes, L, R, itemsize, first):
-    lanes = _VECTOR // itemsize
-    sizes = [n for _, n in shapes]
-    q, p = math.prod(sizes), math.prod([m for m, _ in shapes])
-    sweep = _Sweep()
-    sweep.factors = group
-    sweep.shape = (L, p, R)
-    sweep.size = L * p * R
-    single = len(group) == 1
-    sweep.in_place = p == q and not first  # the first sweep reads the caller's array
-    if single and (max(shapes[0]) > _LARGE or (R < lanes and L < lanes)):
-        sweep.kind = BLAS
-        sweep.in_place = False
-        sweep.work = 0
-        return sweep
-
-    order = _order(shapes)
-    if R >= lanes:
-        sweep.kind = COLUMNS
-    elif R == 1 and shapes[-1][0] % lanes == 0:
-        sweep.kind = LAST
-        order = [len(group) - 1, *[i for i in order if i < len(group) - 1]]
-        sweep.in_place = sweep.in_place and not single
-    else:
-        sweep.kind = ROWS
-    ends = [0, *itertools.accumulate([m * n for m, n in shapes])]
-    sweep.offsets = np.array(ends[:-1], np.int64)
-    modes, largest, flops = [], max(p, q), 0
-    for i in order:
-        m, n = shapes[i]
-        outer, inner = math.prod(sizes[:i]), math.prod(sizes[i + 1 :])
-        panel = max(_PANEL // (n * _VECTOR) // 3, 1) * 3 * lanes
-        modes.append((i, m, n, outer, inner, panel))
-        sizes[i] = m
-        largest = max(largest, math.prod(sizes))
-        flops += 2 * m * n * outer * inner
-    sweep.modes = np.array(modes, np.int64)
-
-    fit = _TILE // (largest * itemsize)  # columns of a tile
-    if sweep.kind == COLUMNS:
-        units = R // lanes
-        across = -(-units // max(fit // lanes, 2))
-        tiles = L * across
-        width = (-(-units // across) + 1) * lanes
-        # One factor needs no tile between X and Y, unless they are one array.
-        direct_in = not (single and sweep.in_place)
-        sweep.half = 0 if single and direct_in else largest * width
-        sweep.geometry = (q, p, R, across, lanes, direct_in)
-    elif sweep.kind == LAST:
-        step = min(max(fit, 1), L)
-        tiles = -(-L // step)
-        width = step
-        sweep.half = 0 if single else largest * width
-        sweep.geometry = (L, q, p, step)
-    else:
-        step = min(max(fit // R // lanes, 1) * lanes, L)
-        tiles = -(-L // step)
-        width = R * -(-step // lanes) * lanes
-        sweep.half = largest * width
-        sweep.geometry = (L, q, p, R, step, lanes)
-    sweep.work = 2 * sweep.half + max(n * 2 * panel for _, _, n, _, _, panel in modes)
-    work = flops * L * R
-    sweep.tasks = workers.chunks(tiles, tiles if work < _SERIAL else -(-tiles * _TASK // work))
-    return sweep
-
-
 # ------------------------------------------------------------- running a plan
 
 
-def _sweeps(factors, X, plan):
+def _sweeps(factors, X, way):
     x = _writeable(X)
-    size, spare, room = plan.sizes
+    size, spare, room = way.sizes
     result = _aligned(size, X.dtype)
-    scratch, given = _borrow(spare + room + plan.work, X.dtype)
+    scratch, given = _borrow(spare + room + way.work, X.dtype)
     buffers = result, scratch[:spare], scratch[spare : spare + room]
     work = scratch[spare + room :]
-    for sweep, target in zip(plan.sweeps, plan.targets):
+    for sweep, target in zip(way.sweeps, way.targets):
         out = buffers[target][: sweep.size]
         if sweep.kind == BLAS:
             L, _, R = sweep.shape
@@ -389,8 +217,8 @@ _BYTE = np.dtype(np.uint8)
 
 def _aligned(n, dtype):
     """np.empty on a cache line (NumPy aligns to 16 bytes): no vector store straddles two lines."""
-    raw = np.empty(n * dtype.itemsize + _VECTOR, np.uint8)
-    start = -raw.__array_interface__["data"][0] % _VECTOR
+    raw = np.empty(n * dtype.itemsize + VECTOR, np.uint8)
+    start = -raw.__array_interface__["data"][0] % VECTOR
     return raw[start : start + n * dtype.itemsize].view(dtype)
 
 
@@ -415,17 +243,17 @@ def _product(A, ia, m, n, outer, inner, B, ib, ldb, C, ic, ldc, w, work, ip, col
     # Packing pays from the third row of register tiles on, when B's rows overflow the L1 cache.
     if m <= 16 or n * inner * ldb <= 4096:
         columns = 0
-    # A batch along whichever axis is left; both are when the rows of w lie apart.
-    step_b, step_c, batch = n * inner * ldb, m * inner * ldc, outer
-    if inner > 1:
-        step_b, step_c, batch = ldb, ldc, inner
-    for o in range(outer if inner > 1 else 1):
-        b = ib + o * n * inner * ldb
-        c = ic + o * m * inner * ldc
-        simd.gemm_packed(
-            A, ia, n, m, B, b, inner * ldb, C, c, inner * ldc, n, w, batch, step_b, step_c,
-            work, ip, columns,
-        )  # fmt: skip
+    # A batch goes through the tiles together only where its parts are small: it runs over all of
+    # them for three vectors of columns before the next three, which memory does not like.
+    batch = outer if inner == 1 and n * ldb <= 2048 else 1
+    for o in range(0, outer, batch):
+        for j in range(inner):
+            b = ib + (o * n * inner + j) * ldb
+            c = ic + (o * m * inner + j) * ldc
+            simd.gemm_packed(
+                A, ia, n, m, B, b, inner * ldb, C, c, inner * ldc, n, w, batch, n * ldb, m * ldc,
+                work, ip, columns,
+            )  # fmt: skip
 
 
 @jit
