@@ -8,12 +8,13 @@ Rejected: Numba's ``prange``. Its layers abort on concurrent callers (workqueue)
 child (GNU OpenMP), and a parallel kernel compiles two to three times slower.
 """
 
+import functools
 import operator
 import os
 import queue
 import threading
 
-__all__ = ["chunks", "get_workers", "run", "set_workers"]
+__all__ = ["blas_threads", "chunks", "get_workers", "run", "set_workers"]
 
 _count = None  # None: the cores this process may use, asked again every time
 _pool = None  # queue of jobs with its threads, made at the first parallel call
@@ -26,6 +27,20 @@ def _cores():
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS, Windows
         return os.cpu_count() or 1
+
+
+@functools.cache
+def blas_threads():
+    """Threads that BLAS was told to use when the process began, by its environment.
+
+    A limit set later is not noticed: that costs speed at most, and asking BLAS itself needs a
+    library of its own.
+    """
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value):
+            return int(value)
+    return _cores()
 
 
 def get_workers():

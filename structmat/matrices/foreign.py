@@ -47,7 +47,7 @@ class Operator(StructuredMatrix):
         Not an operator, or one without a dtype; and, in a product, when a real one gives complex
         results.
     NotImplementedError
-        In a product with the adjoint, when the operator was given no `rmatvec`.
+        In a product with the adjoint, when the operator was given no ``rmatvec``.
 
     Examples
     --------

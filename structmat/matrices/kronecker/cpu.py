@@ -34,6 +34,15 @@ simd = deferred("structmat._backend.simd")
 # Below this many entries of X, np.matmul is within microseconds of the kernels, and a process that
 # stays below never waits for Numba (0.3 s).
 _SMALL = 2**14
+# With BLAS on several threads, its idle threads spin, and ours share a core with them: on two cores
+# the kernels then run at 0.4-0.9 of np.matmul for factors of 32 and more (1.0-1.2 on one thread).
+_SPUN = 32
+
+
+def _is_for_blas(X, shapes):
+    if X.size < _SMALL or X.dtype.kind == "c":
+        return True
+    return min([min(s) for s in shapes]) >= _SPUN and workers.blas_threads() > 1
 
 
 def apply(factors, X):
@@ -57,9 +66,9 @@ def apply(factors, X):
     in ascending 1/n_i - 1/m_i (the most shrinking first), which minimises the flops. Each entry is
     the same sum whatever the number of threads.
     """
-    if X.size < _SMALL or X.dtype.kind == "c":
-        return _matmul(factors, X)
     shapes = tuple([A.shape for A in factors])
+    if _is_for_blas(X, shapes):
+        return _matmul(factors, X)
     if any([m == 0 for m, _ in shapes]):
         return np.zeros((0, X.shape[1]), X.dtype)
     return _sweeps(factors, X, plan(shapes, X.shape[1], X.itemsize)).reshape(-1, X.shape[1])
@@ -83,7 +92,7 @@ def apply_mode(A, X, left, right):
         New, C-contiguous.
     """
     m = A.shape[0]
-    if X.size < _SMALL or X.dtype.kind == "c" or m == 0:
+    if m == 0 or _is_for_blas(X, (A.shape,)):
         return _mode(A, X, left, right).reshape(left, m, right)
     way = plan(((left, left), A.shape), right, X.itemsize, skip=1)
     return _sweeps((None, A), X, way).reshape(left, m, right)
