@@ -320,6 +320,28 @@ def report(threads, peers):
     return rows
 
 
+def tabulated(result):
+    """The ratios as a table of the docs: a row a case, a column a library."""
+    rows = {}
+    notes = ["time(other) / time(structmat); above 1 structmat is faster"]
+    for threads, measured in result.items():
+        for r in measured:
+            if "ratio" in r:
+                key = (threads, r["cell"], r["columns"], r["dtype"])
+                row = dict(zip(("BLAS threads", "factors", "columns", "dtype"), key))
+                rows.setdefault(key, row)[r["other"]] = round(r["ratio"], 2)
+                if "fraction" in r:
+                    rows[key]["of large GEMM"] = f"{100 * r['fraction']:.0f}%"
+            elif "what" in r:
+                notes.append(
+                    f"BLAS threads {threads}: {r['what']}: {r['value']:.3g} (goal {r['goal']})"
+                )
+    names = [name for row in rows.values() for name in row]
+    columns = list(dict.fromkeys(names))
+    table = [{name: row.get(name) for name in columns} for row in rows.values()]
+    return {"title": "Kronecker products", "notes": notes, "rows": table}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blas-threads", choices=["1", "unset"], help="default: both, in turn")
@@ -333,7 +355,8 @@ def main():
         both = [options.blas_threads] if options.blas_threads else ["1", "unset"]
         result = {threads: report(threads, not options.no_peers) for threads in both}
     if options.json:
-        Path(options.json).write_text(json.dumps(result, indent=1) + "\n")
+        written = result if options.part else {**tabulated(result), "measured": result}
+        Path(options.json).write_text(json.dumps(written, indent=1) + "\n")
 
 
 # ------------------------------------------------------------- asv
