@@ -9,6 +9,7 @@ from structmat._backend.arrays import is_array, namespace_of
 from structmat._results import Cost
 from structmat.matrices.base import StructuredMatrix
 from structmat.matrices.elementary import _shared, block_solve
+from structmat.matrices.elementary.dense import Dense
 from structmat.matrices.elementary.groups import starts
 from structmat.matrices.elementary.zeros import Zeros
 
@@ -155,6 +156,20 @@ class Block(StructuredMatrix):
             flops += dense if part is NotImplemented else part.flops
         moved = self.nbytes + sum(self.shape) * ncols * self.dtype.itemsize
         return Cost("cell by cell", flops, float(moved))
+
+    @classmethod
+    def _random(cls, shape, rng, dtype):
+        """Two by two cells (fewer where a side is one) of a well-conditioned array."""
+        full = Dense._random(shape, rng, dtype).array
+        rows, columns = ((n - n // 2, n // 2)[: max(1, min(n, 2))] for n in shape)
+        i = np.cumsum((0, *rows))
+        j = np.cumsum((0, *columns))
+        return cls(
+            [
+                [full[i[p] : i[p + 1], j[q] : j[q + 1]] for q in range(len(columns))]
+                for p in range(len(rows))
+            ]
+        )
 
 
 # ---------------------------------------------------------------- cells
