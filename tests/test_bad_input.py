@@ -578,3 +578,48 @@ def test_a_family_of_integers_is_told_what_to_do():
 def test_truthy_strings_are_not_flags():
     with pytest.raises(TypeError, match="`lower` must be True or False"):
         sm.Triangular(np.eye(2), "upper")
+
+
+def test_34_interrupting_an_iteration_leaves_the_matrix_usable():
+    A = shifted_operator()
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        A.solve(np.ones(3000), method="iterative", callback=interrupt)
+    assert np.isfinite(A.solve(np.ones(3000))).all()
+
+
+def test_34_35_an_interrupted_or_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.npz"
+    A = sm.Diagonal([1.0, 2.0])
+    A.save(path)
+    for error in (KeyboardInterrupt, OSError(28, "No space left on device")):
+
+        def fail(*_, _error=error, **__):
+            raise _error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(np, "savez", fail)
+            with pytest.raises((KeyboardInterrupt, OSError)):
+                sm.Diagonal([3.0]).save(path)
+        assert sm.load(path) == A
+        assert [p.name for p in tmp_path.iterdir()] == ["a.npz"]
+
+
+def test_a_sum_of_three_kronecker_products_is_solved_by_a_preconditioned_iteration():
+    rng = np.random.default_rng(0)
+    n = 60
+
+    def near(shift, size):
+        return shift * np.eye(n) + size * rng.standard_normal((n, n)) / n**0.5
+
+    terms = [sm.Kronecker(near(2, 0.3), near(2, 0.3))]
+    terms += [sm.Kronecker(near(0.2, 0.1), near(0.2, 0.1)) for _ in range(2)]
+    A = terms[0] + terms[1] + terms[2]
+    b = rng.standard_normal(n * n)
+    x, info = sm.linalg.solve(A, b, return_info=True)
+    assert info.n_iter > 0
+    assert info.n_iter < 60
+    assert np.linalg.norm(A @ x - b) < 1e-8 * np.linalg.norm(b)
