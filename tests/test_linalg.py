@@ -477,3 +477,35 @@ def test_a_certificate_finds_a_wrong_inverse():
 
     _, info = sm.linalg.inv(Wrong(np.array([1.0, 2.0])), return_info=True)
     assert info.backward_error > 1e-9
+
+
+@having("square", but=["hermitian", "hard", "singular"])
+def test_funm_of_a_general_matrix(case):
+    if not case.dense.size or norm1(case.dense) > 20:
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # repeated eigenvalues lose digits, and say so
+        F = dense(sm.linalg.funm(case.matrix, np.cos))
+    w, V = np.linalg.eig(reference(case))
+    cond = np.linalg.cond(V)
+    gaps = np.abs(w[:, None] - w) + 10 * np.eye(len(w))
+    if cond < 1e3 and gaps.min() > 1e-2:
+        expected = (V * np.cos(w)) @ np.linalg.inv(V)
+        error = np.abs(F - expected).max()
+        assert not error > 1e4 * len(w) * eps(case.dense) * cond**2 * np.abs(np.cos(w)).max()
+
+
+@having("square", but=["singular"])
+@pytest.mark.parametrize("verb", ["svd", "inv", "qr", "slogdet", "eig", "pinv"])
+def test_method_chooses(case, verb):
+    function = getattr(sm.linalg, verb)
+    with pytest.raises(ValueError, match="'auto', 'dense', 'direct'"):
+        function(case.matrix, method="iterative")
+    _, info = function(case.matrix, method="dense", return_info=True)
+    assert verb == "slogdet" or "dense" in info.method
+    try:
+        _, info = function(case.matrix, method="direct", return_info=True)
+    except NotImplementedError as error:
+        assert "no rule for" in str(error)
+        return
+    assert "dense LAPACK" not in info.method

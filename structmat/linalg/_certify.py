@@ -16,11 +16,14 @@ from structmat.linalg import _door
 
 __all__ = ["certified", "norm_for_certificates", "relative"]
 
-_SWITCH = inspect.Parameter("return_info", inspect.Parameter.KEYWORD_ONLY, default=False)
+_KEYWORDS = [
+    inspect.Parameter("method", inspect.Parameter.KEYWORD_ONLY, default="auto"),
+    inspect.Parameter("return_info", inspect.Parameter.KEYWORD_ONLY, default=False),
+]
 
 
 def certified(reproduce):
-    """Decorate a verb with the keyword `return_info`.
+    """Decorate a verb with the keywords `method` and `return_info`.
 
     ``reproduce(A, result, X)`` returns a pair of blocks that would be equal in exact arithmetic,
     and the size of what was added up to make them.
@@ -28,17 +31,20 @@ def certified(reproduce):
 
     def decorate(verb):
         @functools.wraps(verb)
-        def door(A, *args, return_info=False, **options):
-            if not return_info:
+        def door(A, *args, method="auto", return_info=False, **options):
+            if method == "auto" and not return_info:
                 return verb(A, *args, **options)
             A = _rules.lift(A)
-            _door.trail.dense = False
-            result = verb(A, *args, **options)
-            how = "dense LAPACK" if _door.trail.dense else f"rule of {type(A).__name__}"
+            with _door.route(A, verb.__name__, method) as B:
+                result = verb(B, *args, **options)
+                how = "dense LAPACK" if _door.trail.dense else f"rule of {type(A).__name__}"
+            if not return_info:
+                return result
             return result, _certificate(A, result, f"{verb.__name__}, {how}", reproduce)
 
         signature = inspect.signature(verb)
-        door.__signature__ = signature.replace(parameters=[*signature.parameters.values(), _SWITCH])
+        parameters = [*signature.parameters.values(), *_KEYWORDS]
+        door.__signature__ = signature.replace(parameters=parameters)
         return door
 
     return decorate

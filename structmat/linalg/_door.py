@@ -4,6 +4,7 @@ Dispatch is the same everywhere: the family's hook; where it answers `NotImpleme
 matrix when that is cheap (order up to `DENSE_ORDER`) or the only way and fits; else iteration.
 """
 
+import contextlib
 import threading
 
 import numpy as np
@@ -31,8 +32,28 @@ trail = threading.local()
 
 def dense(A, verb):
     """A as a Dense matrix: guarded by memory, and announced when large."""
+    if getattr(trail, "structured_only", False):
+        raise NotImplementedError(
+            f"{type(A).__name__} has no rule for {verb} in its structure; leave `method` at "
+            '"auto", or ask for "dense"'
+        )
     trail.dense = True
     return _rules.make("dense", _checks.densify(A, verb, stacklevel=4))
+
+
+@contextlib.contextmanager
+def route(A, verb, method):
+    """A as the verb is to see it under `method`: itself, dense, or itself and never dense."""
+    _checks.choice(method, "method", ("auto", "direct", "dense"))
+    trail.dense = False
+    if method == "dense":
+        yield dense(A, verb)
+        return
+    trail.structured_only = method == "direct"
+    try:
+        yield A
+    finally:
+        trail.structured_only = False
 
 
 def right_hand_side(A, b, verb):

@@ -17,6 +17,9 @@ def eig(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -76,6 +79,9 @@ def eigh(A):
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         A Hermitian matrix; unlike NumPy no triangle is guessed, a matrix that is not Hermitian is
         refused.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -148,6 +154,9 @@ def eigsh(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
         Largest number of ARPACK restarts.
     rng : Generator, int or None
         Start vector; the default is the same at every call.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -201,6 +210,9 @@ def eigs(A, k=6, which="LM", *, rtol=0.0, maxiter=None, rng=None):
         eigenvalues come in conjugate pairs, in modulus of the imaginary part, as in SciPy.
     rtol, maxiter, rng
         As in :func:`eigsh`.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.

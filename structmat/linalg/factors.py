@@ -17,6 +17,9 @@ def qr(A, mode="reduced"):
         The matrix.
     mode : {"reduced", "r"}
         "r" returns R alone.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -49,6 +52,9 @@ def cholesky(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.

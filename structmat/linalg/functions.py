@@ -94,6 +94,9 @@ def sqrtm(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -163,24 +166,35 @@ def _principal(A, verb, hook, f):
 
 
 def funm(A, f):
-    """A function of a Hermitian matrix through its eigenvalues, V @ diag(f(w)) @ V.H.
+    """A function of a matrix: by eigenvalues where A is Hermitian, else by its dense Schur form.
 
     Parameters
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
-        A Hermitian matrix. For a general one use ``scipy.linalg.funm(A.toarray(), f)``.
+        The matrix.
     f : callable
-        Maps the array of eigenvalues to an array of the same shape.
+        Maps an array of numbers to an array of the same shape; complex numbers unless A is
+        Hermitian.
 
     Returns
     -------
     StructuredMatrix
-        A product that keeps structured eigenvectors.
+        For a Hermitian matrix a product V @ diag(f(w)) @ V.H that keeps structured eigenvectors.
 
     Raises
     ------
     ValueError
-        A is not Hermitian, or f returned another shape or NaN.
+        f returned another shape or NaN.
+
+    Warns
+    -----
+    scipy.linalg.LinAlgWarning
+        The Schur-Parlett recurrence [1]_ lost more than half of the digits (close eigenvalues of a
+        matrix that is not Hermitian).
+
+    References
+    ----------
+    .. [1] N. J. Higham, *Functions of Matrices*, SIAM, 2008, Algorithm 4.13.
 
     Examples
     --------
@@ -191,13 +205,26 @@ def funm(A, f):
            [0.  , 0.25]])
     """
     A = _rules.lift(A)
-    _door.require_hermitian(A, "funm")
+    _checks.square(A, "funm")
+    if not _door.is_hermitian(A):
+        return _rules.lift(_schur_parlett(A, f))
     w, V = eigh(A)
     fw = f(w)
     if getattr(fw, "shape", None) != w.shape:
         raise ValueError(f"funm: `f` must map an array of shape {w.shape} to the same shape")
     _checks.finite(fw, "funm: f(eigenvalues)")
     return _from_eigh(V, fw)
+
+
+def _schur_parlett(A, f):
+    from scipy.linalg import funm as schur_parlett
+
+    dense = _checks.finite(_door.dense(A, "funm").toarray(), "array")
+    F, error = schur_parlett(_door.as_numpy(dense), f, disp=False)
+    _checks.finite(F, "funm: f(A)")
+    if not error < _door.eps(A.dtype) ** 0.5:
+        _checks.ill_conditioned(_door.eps(A.dtype) / max(error, 1e-300), type(A).__name__)
+    return (A._namespace or np).asarray(F)
 
 
 def _from_eigh(V, w):

@@ -17,13 +17,16 @@ _NORMS: dict = {"fro": "fro", "nuc": "nuc", None: "fro", 1: 1, -1: -1, 2: 2, -2:
 _NORMS |= {math.inf: math.inf, -math.inf: -math.inf}
 
 
-def slogdet(A, *, return_info=False):
+def slogdet(A, *, method="auto", return_info=False):
     """Sign and logarithm of the absolute value of the determinant.
 
     Parameters
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info` with the condition number of the
         factorisation, to which the relative error of the determinant is proportional.
@@ -42,7 +45,8 @@ def slogdet(A, *, return_info=False):
     -1326.289...
     """
     A = _rules.lift(A)
-    sign, logabsdet = _unrounded(A, "slogdet")
+    with _door.route(A, "slogdet", method) as B:
+        sign, logabsdet = _unrounded(B, "slogdet")
     real = _door.real_dtype(A.dtype)
     result = SlogdetResult(_door.scalar(sign, A.dtype), _door.scalar(logabsdet, real))
     return (result, _certificate(A)) if return_info else result

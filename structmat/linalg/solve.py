@@ -221,6 +221,9 @@ def inv(A):
     ----------
     A : StructuredMatrix, array, sparse array or LinearOperator, shape (n, n)
         The matrix.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.
@@ -258,6 +261,9 @@ def pinv(A, *, rtol=None):
         The matrix.
     rtol : float, optional
         Singular values up to ``rtol * largest`` count as zero; default ``max(m, n) * eps``.
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.

@@ -19,6 +19,9 @@ def svd(A, full_matrices=True):
         The matrix.
     full_matrices : bool
         True: U (m, m), Vh (n, n); False: U (m, k), Vh (k, n) with k = min(m, n).
+    method : {"auto", "direct", "dense"}
+        "direct" takes the family's rule or raises NotImplementedError, "dense" takes LAPACK on
+        ``A.toarray()``, "auto" the first that there is.
     return_info : bool
         Also return a certificate :class:`structmat.linalg.Info`, whose backward error tells how
         well the result reproduces the matrix on random vectors.

@@ -66,6 +66,8 @@ def apply(factors, X):
     in ascending 1/n_i - 1/m_i (the most shrinking first), which minimises the flops. Each entry is
     the same sum whatever the number of threads.
     """
+    if X.size < _SMALL:  # first: what follows costs as much as a product of order 64
+        return _matmul(factors, X)
     shapes = tuple([A.shape for A in factors])
     if _is_for_blas(X, shapes):
         return _matmul(factors, X)
