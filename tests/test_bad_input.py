@@ -623,3 +623,10 @@ def test_a_sum_of_three_kronecker_products_is_solved_by_a_preconditioned_iterati
     assert info.n_iter > 0
     assert info.n_iter < 60
     assert np.linalg.norm(A @ x - b) < 1e-8 * np.linalg.norm(b)
+
+
+def test_project_says_when_a_tolerance_is_not_reached():
+    M = np.arange(16.0).reshape(4, 4)
+    with pytest.warns(RuntimeWarning, match="above rtol"):
+        result = sm.project(M, sm.Diagonal, rtol=1e-3)
+    assert result.error > 1e-3

@@ -10,6 +10,7 @@ import scipy.sparse as sp
 from scipy.sparse.linalg import LinearOperator
 
 import structmat as sm
+from structmat.estimators import gp
 
 TRIDIAGONAL = sm.Tridiagonal(np.arange(1.0, 5.0), np.arange(10.0, 15.0), np.arange(20.0, 24.0))
 DENSE = TRIDIAGONAL.toarray()
@@ -345,3 +346,27 @@ def test_the_real_part_is_real():
     assert np.real(A).dtype == np.float64
     assert np.array_equal(np.real(A).toarray(), A.toarray().real)
     assert np.array_equal(np.imag(A).toarray(), A.toarray().imag)
+
+
+# ---------------------------------------------------------------- Gaussian processes
+
+
+@pytest.mark.parametrize(
+    "K",
+    [
+        np.array([[1.0, 2.0], [0.0, 1.0]]),
+        sm.Kronecker(np.array([[1.0, 0.5], [0.0, 1.0]]), np.eye(2)),
+    ],
+)
+def test_a_covariance_that_is_not_symmetric_is_refused(K):
+    with pytest.raises(ValueError, match="symmetric"):
+        gp.sample_normal(K, rng=0)
+    with pytest.raises(ValueError, match="symmetric"):
+        gp.log_marginal_likelihood(K, np.ones(K.shape[0]), noise=0.1)
+
+
+def test_noise_of_a_variance_at_each_point_is_refused_with_the_way_out():
+    with pytest.raises(TypeError, match="Diagonal"):
+        gp.log_marginal_likelihood(np.eye(3), np.ones(3), noise=np.ones(3))
+    with pytest.raises(TypeError, match="Diagonal"):
+        gp.GaussianProcess(gp.GridKernel(np.arange(3.0)), noise=np.ones(3)).fit(np.ones(3))

@@ -36,6 +36,7 @@ from structmat.estimators.likelihood import (
     gradient_of,
     log_marginal_likelihood,
     model,
+    one_variance,
     sample_normal,
 )
 from structmat.estimators.traces import quadratic_diagonal, trace_solve
@@ -189,7 +190,7 @@ class GaussianProcess(Estimator):
         self.weights_, self.info_ = linalg.solve(A, y, return_info=True)
 
     def _starting_point(self):
-        start = {**self.covariance.parameters, "noise": float(self.noise)}
+        start = {**self.covariance.parameters, "noise": one_variance(self.noise)}
         unknown = (set(self.fixed) | set(self.bounds or {})) - set(start)
         if unknown:
             raise ValueError(f"unknown hyper-parameters {sorted(unknown)}; there are {list(start)}")

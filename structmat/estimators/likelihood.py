@@ -9,6 +9,7 @@ import numpy as np
 
 from structmat import _checks, _rules, linalg
 from structmat.estimators.traces import DENSE_ORDER, congruence, trace_solve
+from structmat.linalg import _door
 from structmat.matrices.elementary import Identity
 
 __all__ = ["log_marginal_likelihood", "sample_normal"]
@@ -44,9 +45,9 @@ def log_marginal_likelihood(K, y, *, noise=0.0, derivatives=None, return_info=Fa
     numpy.linalg.LinAlgError
         K + noise I is singular or not positive definite.
     ValueError
-        Shapes that do not fit, NaN or infinity in `y`, or a negative noise.
+        Shapes that do not fit, K is not symmetric, NaN or infinity in `y`, or a negative noise.
     TypeError
-        Complex arguments.
+        Complex arguments, or a noise that is not one number.
     NotImplementedError
         The structure has no factorisation, or no trace for the gradient, and is large.
 
@@ -93,10 +94,21 @@ def model(K, y, noise):
             "a Gaussian process here is real; stack real and imaginary parts of complex data"
         )
     _checks.finite(y, "y")
-    noise = _checks.tolerance(noise, "noise")
+    _door.require_hermitian(K, "a covariance")
+    noise = one_variance(noise)
     dtype = np.result_type(K.dtype, y.dtype)
     K = K.astype(dtype)
     return (K + noise * Identity(n, dtype) if noise else K), y.astype(dtype, copy=False), noise
+
+
+def one_variance(noise):
+    """The variance of the noise, a number."""
+    if np.ndim(noise):
+        raise TypeError(
+            f"`noise` must be one number; got shape {np.shape(noise)}. For noise of a variance at "
+            "each point, pass K + structmat.Diagonal(noise) as the covariance"
+        )
+    return _checks.tolerance(noise, "noise")
 
 
 def evidence(A, y):
@@ -154,6 +166,8 @@ def sample_normal(K, n_samples=1, *, rng=None):
     ------
     numpy.linalg.LinAlgError
         K is not positive semidefinite.
+    ValueError
+        K is not symmetric.
 
     Notes
     -----
@@ -171,6 +185,7 @@ def sample_normal(K, n_samples=1, *, rng=None):
     n = _checks.square(K, "sample_normal")
     if K.dtype.kind == "c":
         raise TypeError("sample_normal draws real samples; got a complex covariance")
+    _door.require_hermitian(K, "sample_normal")
     z = np.random.default_rng(rng).standard_normal((n, _checks.size(n_samples, "n_samples")))
     return _square_root(K) @ (K._namespace or np).asarray(z.astype(K.dtype))
 

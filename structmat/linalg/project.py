@@ -1,6 +1,7 @@
 """project: the nearest member of a family. Each family brings its fit (`cls._project`)."""
 
 import inspect
+import warnings
 
 from structmat import _checks
 from structmat._results import ProjectionResult
@@ -33,6 +34,12 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     ------
     TypeError
         The class is not a family, or has no projection, or not such an option.
+
+    Warns
+    -----
+    RuntimeWarning
+        The family cannot reach `rtol` (or not within its largest rank or number of terms); the
+        nearest that was found is returned.
 
     Notes
     -----
@@ -76,4 +83,12 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     result = cls._project(M, rtol, budget, **options)
     if result is NotImplemented:
         raise TypeError(f"{cls.__name__} has no projection")
-    return ProjectionResult(*result)
+    result = ProjectionResult(*result)
+    if rtol is not None and result.error > rtol * (1 + 1e-6):
+        warnings.warn(
+            f"project: the nearest {cls.__name__} found has error {result.error:.3g}, above "
+            f"rtol={rtol:.3g}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return result
