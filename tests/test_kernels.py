@@ -494,3 +494,19 @@ def test_a_kernel_is_replaced_in_its_file():
     assert "not compiled" in repr(lonely)
     assert lonely(3.0, 2.0) == 1.5
     assert "not compiled" not in repr(lonely)
+
+
+@pytest.mark.parametrize("shape", [(33, 40), (40, 33), (32, 32)])
+def test_the_way_through_blas_gives_the_same_product(shape, monkeypatch, rng):
+    # With several BLAS threads factors of 32 and more go to BLAS; the suite runs with one.
+    factors = [rng.standard_normal(shape) for _ in range(2)]
+    X = rng.standard_normal((shape[1] ** 2, 17))
+    own = cpu.apply(factors, X)
+    mode = cpu.apply_mode(factors[0], X, 1, shape[1] * 17)
+    monkeypatch.setattr(cpu.workers, "blas_threads", lambda: 2)
+    for ours, theirs in (
+        (own, cpu.apply(factors, X)),
+        (mode, cpu.apply_mode(factors[0], X, 1, shape[1] * 17)),
+    ):
+        assert ours.shape == theirs.shape
+        assert np.allclose(ours, theirs, rtol=0, atol=1e-12 * np.abs(ours).max())
