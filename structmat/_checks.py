@@ -77,24 +77,68 @@ def as_array(x, name, what="an array"):
         return x if x.dtype == dtype else x.astype(dtype)
     elif hasattr(x, "__dlpack__") and not isinstance(x, np.ndarray | np.generic):
         x = from_dlpack(x, name)
+        if not isinstance(x, np.ndarray):
+            return as_array(x, name, what)
     x = np.asarray(x)
     dtype = result_dtype(x.dtype, f"`{name}`")
     return x if x.dtype == dtype and x.dtype.isnative else x.astype(dtype)
 
 
+# DLPack's numbers for where an array lives.
+_HOST = {1, 3}  # pageable, pinned
+_CUDA = {2, 13}  # device, managed
+
+
 def from_dlpack(x, name):
-    """A NumPy or CuPy view of a foreign array (a torch tensor, say); no copy."""
-    kind = x.__dlpack_device__()[0]
-    if kind == 1:
-        return np.from_dlpack(x)
+    """A NumPy or CuPy view of a foreign array (a torch tensor, say); no copy.
+
+    What is computed from it is an array of the library that the view belongs to: a CPU tensor gives
+    NumPy arrays, a CUDA tensor CuPy arrays. Both offer ``__dlpack__``, so ``torch.from_dlpack(y)``
+    takes a result back without a copy. A CUDA array is handed over on CuPy's current stream, as the
+    protocol says: work that its library queued before is waited for on the device.
+
+    Raises
+    ------
+    TypeError
+        An array that the protocol cannot hand over (one that records gradients, a lazily conjugated
+        or sparse one, a dtype that neither library has), or of another kind of device.
+    ImportError, RuntimeError
+        A CUDA array without CuPy, or without a device that answers.
+    """
+    kind = int(x.__dlpack_device__()[0])
+    if kind in _HOST:
+        take = np.from_dlpack
+    elif kind in _CUDA:
+        try:
+            import cupy
+        except ImportError:
+            raise cupy_missing(f"`{name}` lives on a GPU, which") from None
+        take = cupy.from_dlpack
+    else:
+        raise TypeError(
+            f"`{name}` lives on a device of another kind (DLPack device type {kind}); move it to "
+            "the CPU or to a CUDA device"
+        )
     try:
-        import cupy
-    except ImportError:
-        raise ImportError(
-            f"`{name}` lives on a GPU, which needs CuPy: pip install 'structmat[cuda13]' "
-            "(or [cuda12])"
-        ) from None
-    return cupy.from_dlpack(x)
+        return take(x)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise TypeError(
+            f"`{name}` ({type(x).__module__}.{type(x).__name__}) cannot be read through DLPack: "
+            f"{error}. Pass a dense array of float32, float64, complex64 or complex128 that "
+            "records no gradients"
+        ) from error
+
+
+def cupy_missing(what="the GPU"):
+    """ImportError that names the extra."""
+    return ImportError(f"{what} needs CuPy: pip install 'structmat[cuda13]' (or [cuda12])")
+
+
+def device_missing():
+    """RuntimeError for CuPy without a device."""
+    return RuntimeError(
+        "no CUDA device answers; CuPy is installed, the driver or the device is missing"
+    )
 
 
 def as_parameter(x, name, ndim=None):

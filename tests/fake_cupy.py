@@ -10,6 +10,7 @@ import sys
 import types
 
 import numpy as np
+import pytest
 import scipy.linalg
 import scipy.sparse
 
@@ -32,6 +33,7 @@ _LINALG = """
 cholesky det eigh eigvalsh inv lstsq matrix_power matrix_rank norm pinv qr slogdet solve svd eig
 eigvals
 """.split()
+_FFT = "fft ifft rfft irfft fft2 ifft2 fftn ifftn rfftn irfftn hfft ihfft".split()
 
 
 class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -57,6 +59,20 @@ class ndarray(np.lib.mixins.NDArrayOperatorsMixin):
 
     def get(self):
         return self._host.copy()
+
+    @property
+    def device(self):
+        return types.SimpleNamespace(id=0)
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self._host.ctypes.data if self._host.size else 0)
+
+    def __dlpack__(self, **kwargs):
+        return self._host.__dlpack__()
+
+    def __dlpack_device__(self):
+        return (2, 0)
 
     def item(self, *args):
         return self._host.item(*args)
@@ -158,10 +174,83 @@ def module():
     cupy.linalg = types.ModuleType("cupy.linalg")
     for name in _LINALG:
         setattr(cupy.linalg, name, _function(getattr(np.linalg, name)))
-    cupy.cuda = types.SimpleNamespace(is_available=lambda: True)
+    cupy.fft = types.ModuleType("cupy.fft")
+    for name in _FFT:
+        setattr(cupy.fft, name, _function(getattr(np.fft, name)))
+    cupy.RawModule = _no_compiler
+    cupy.cuda = types.SimpleNamespace(
+        is_available=lambda: True,
+        Device=lambda i=0: types.SimpleNamespace(
+            attributes={"MaxSharedMemoryPerBlockOptin": 227 * 1024}
+        ),
+        runtime=types.SimpleNamespace(getDevice=lambda: 0, deviceSynchronize=lambda: None),
+    )
     cupy.asnumpy = lambda x: x.get() if isinstance(x, ndarray) else np.asarray(x)
-    cupy.from_dlpack = _from_host
+    cupy.from_dlpack = lambda x: ndarray(np.from_dlpack(_Exported(x)))
     return cupy
+
+
+def _no_compiler(**arguments):
+    """In the place of cupy.RawModule where no emulator runs kernels (tests/gpu/emulated.py)."""
+    pytest.skip("a kernel needs the emulator: Linux and g++")
+
+
+class _Exported:
+    """A foreign device array as NumPy may read it: the memory of the stand-in is the host's."""
+
+    def __init__(self, x):
+        self._x = x
+
+    def __dlpack__(self, **kwargs):
+        return self._x.__dlpack__()
+
+    def __dlpack_device__(self):
+        return (1, 0)
+
+
+class LinearOperator:
+    """The doors of cupyx's LinearOperator, and its defaults that go column by column."""
+
+    ndim = 2
+    by_columns = 0  # products that a default took apart
+
+    def __init__(self, dtype, shape):
+        self.dtype, self.shape = np.dtype(dtype), tuple(shape)
+
+    def _column_by_column(self, product, X):
+        LinearOperator.by_columns += 1
+        return sys.modules["cupy"].hstack([product(X[:, i : i + 1]) for i in range(X.shape[1])])
+
+    def _matmat(self, X):
+        return self._column_by_column(self.matvec, X)
+
+    def _rmatmat(self, X):
+        return self._column_by_column(self.rmatvec, X)
+
+    def _vector(self, product, x, rows, columns):
+        if x.shape not in ((columns,), (columns, 1)):
+            raise ValueError("dimension mismatch")
+        return product(x).reshape((rows,) if x.ndim == 1 else (rows, 1))
+
+    def matvec(self, x):
+        return self._vector(self._matvec, x, *self.shape)
+
+    def rmatvec(self, x):
+        return self._vector(self._rmatvec, x, *self.shape[::-1])
+
+    def matmat(self, X):
+        return self._matmat(X)
+
+    def rmatmat(self, X):
+        return self._rmatmat(X)
+
+    def __matmul__(self, x):
+        return self.matvec(x) if x.ndim == 1 else self.matmat(x)
+
+    __call__ = dot = __matmul__
+
+    H = property(lambda self: self._adjoint())
+    T = property(lambda self: self._transpose())
 
 
 class csr_matrix:
@@ -202,6 +291,8 @@ def _cupyx():
         setattr(cupyx.scipy.linalg, name, _function(getattr(scipy.linalg, name)))
     cupyx.scipy.sparse = types.ModuleType("cupyx.scipy.sparse")
     cupyx.scipy.sparse.csr_matrix = csr_matrix
+    cupyx.scipy.sparse.linalg = types.ModuleType("cupyx.scipy.sparse.linalg")
+    cupyx.scipy.sparse.linalg.LinearOperator = LinearOperator
     return cupyx
 
 
@@ -211,10 +302,12 @@ def install(monkeypatch):
     for name, fake in {
         "cupy": cupy,
         "cupy.linalg": cupy.linalg,
+        "cupy.fft": cupy.fft,
         "cupyx": cupyx,
         "cupyx.scipy": cupyx.scipy,
         "cupyx.scipy.linalg": cupyx.scipy.linalg,
         "cupyx.scipy.sparse": cupyx.scipy.sparse,
+        "cupyx.scipy.sparse.linalg": cupyx.scipy.sparse.linalg,
     }.items():
         monkeypatch.setitem(sys.modules, name, fake)
     # The twin of the dense backend binds CuPy when it is imported; let it bind this one.

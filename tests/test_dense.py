@@ -1,5 +1,6 @@
 """The dense verbs under every family: LAPACK ratios, named failures, scales, the CuPy twin."""
 
+import importlib
 import math
 import sys
 import types
@@ -423,9 +424,8 @@ def twin(monkeypatch):
     for name, module in names.items():
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.delitem(sys.modules, "structmat._backend.dense_cupy", raising=False)
-    from structmat._backend import dense_cupy
-
-    yield dense_cupy
+    # Not `from structmat._backend import`: the package may still hold the one of an earlier test.
+    yield importlib.import_module("structmat._backend.dense_cupy")
     sys.modules.pop("structmat._backend.dense_cupy", None)
 
 

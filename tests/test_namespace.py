@@ -1,12 +1,14 @@
 """The array that you pass decides: every family on arrays that refuse to become NumPy's.
 
-`fake_cupy` stands in for CuPy, so the paths that a GPU will take run on any machine. Where a family
-needs a host-only LAPACK routine it must say so, with the way out, and never convert silently.
+`fake_cupy` stands in for CuPy, so the paths that a GPU will take run on any machine; where the
+emulator of tests/gpu can run, their kernels run too. Where a family needs a host-only LAPACK
+routine it must say so, with the way out, and never convert silently.
 """
 
 import fake_cupy
 import numpy as np
 import pytest
+from gpu import emulated, emulator
 from support import all_cases, eps, norm1
 
 import structmat as sm
@@ -19,7 +21,7 @@ cases = pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 
 @pytest.fixture
 def cupy(monkeypatch):
-    return fake_cupy.install(monkeypatch)
+    return (emulated if emulator.available() else fake_cupy).install(monkeypatch)
 
 
 def on_device(case):
@@ -128,3 +130,27 @@ def test_elementwise_families_need_no_host(cupy):
     ):
         y = A.to_device("cuda") @ cupy.asarray(np.ones(A.shape[1]))
         assert np.allclose(host(y), A @ np.ones(A.shape[1]))
+
+
+@cases
+def test_cupyx_operator_of_every_family(case, cupy, rng):
+    A, dense = on_device(case).to_cupyx(), case.dense
+    assert (A.shape, A.dtype) == (dense.shape, dense.dtype)
+    x, X = rng.standard_normal(dense.shape[1]), rng.standard_normal((dense.shape[1], 3))
+    y, Y = rng.standard_normal(dense.shape[0]), rng.standard_normal((dense.shape[0], 3))
+    for product, operand, expected in (
+        (A.matvec, x, dense @ x),
+        (A.matvec, x[:, None], dense @ x[:, None]),
+        (A.matmat, X, dense @ X),
+        (A.rmatvec, y, dense.conj().T @ y),
+        (A.rmatmat, Y, dense.conj().T @ Y),
+        (A.H.matmat, Y, dense.conj().T @ Y),
+        (A.H.rmatmat, X, dense @ X),
+        (A.T.matmat, Y, dense.T @ Y),
+        (A.T.rmatvec, x, dense.conj() @ x),
+    ):
+        z = attempt(lambda product=product, operand=operand: product(cupy.asarray(operand)))
+        if z is not None:
+            assert isinstance(z, cupy.ndarray)
+            assert z.shape == expected.shape
+            assert close(z, expected, case)

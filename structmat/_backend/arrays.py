@@ -9,7 +9,7 @@ import numpy as np
 
 from structmat import _checks
 
-__all__ = ["is_array", "move", "namespace_of"]
+__all__ = ["is_array", "move", "namespace_of", "require_cupy"]
 
 
 def is_array(x):
@@ -54,18 +54,25 @@ def move(x, device):
         return x.get() if _is_cupy(x) else x
     if _is_cupy(x):
         return x
-    return _cupy().asarray(x)
+    return require_cupy().asarray(x)
 
 
-def _cupy():
-    try:
-        import cupy
-    except ImportError:
-        raise ImportError(
-            "the GPU needs CuPy: pip install 'structmat[cuda13]' (or [cuda12])"
-        ) from None
+def require_cupy():
+    """The cupy module, when it is installed and a device answers.
+
+    Raises
+    ------
+    ImportError
+        CuPy is not installed.
+    RuntimeError
+        It is, and no CUDA device answers.
+    """
+    cupy = sys.modules.get("cupy")
+    if cupy is None:
+        try:
+            import cupy
+        except ImportError:
+            raise _checks.cupy_missing() from None
     if not cupy.cuda.is_available():
-        raise RuntimeError(
-            "no CUDA device answers; CuPy is installed, the driver or the device is missing"
-        )
+        raise _checks.device_missing()
     return cupy

@@ -7,7 +7,7 @@ and later calls cost Numba's own dispatch (70 ns an array argument). Compiled co
 on disk, with NumPy's division and IEEE arithmetic.
 
 What a kernel file may hold, because a cached kernel does not see edits elsewhere: kernels that call
-kernels of their own file and the intrinsics of `simd` (whose hash is in the key of the cache), and
+kernels of their own file and the intrinsics of `simd*` (whose hash is in the key of the cache), and
 globals that never change.
 """
 
@@ -143,8 +143,13 @@ def _cache_class():
         return _class
     from numba.core.caching import FunctionCache
 
-    with open(os.path.join(os.path.dirname(__file__), "simd.py"), "rb") as file:
-        intrinsics = hashlib.sha256(file.read()).hexdigest()
+    folder = os.path.dirname(__file__)
+    intrinsics = hashlib.sha256()
+    for name in sorted(os.listdir(folder)):
+        if name.startswith("simd") and name.endswith(".py"):
+            with open(os.path.join(folder, name), "rb") as file:
+                intrinsics.update(file.read())
+    intrinsics = intrinsics.hexdigest()
 
     class Cache(FunctionCache):
         def _index_key(self, sig, codegen):

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse.linalg import LinearOperator
 
 from structmat import _checks, _rules, linalg
-from structmat._backend import blocks
+from structmat._backend import blocks, interop
 from structmat._backend.arrays import move, namespace_of
 from structmat.matrices import indexing, parameters, protocols
 
@@ -292,6 +292,14 @@ class StructuredMatrix(LinearOperator):
     def to_device(self, device):
         """The matrix with its arrays on "cpu" or "cuda"."""
         return parameters.rebuild(self, lambda p: parameters.on_device(p, device))
+
+    def to_cupyx(self):
+        """A `cupyx.scipy.sparse.linalg.LinearOperator` that acts as this matrix of CuPy arrays.
+
+        For CuPy's own solvers (``cg``, ``eigsh``, ``svds`` ...), which do not know SciPy's
+        operators. A block of vectors is one product, and so is one with the adjoint.
+        """
+        return interop.to_cupyx(self)
 
     @property
     def nbytes(self):
