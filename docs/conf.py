@@ -6,6 +6,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import gpu_table
 import inventories
 import tables
 
@@ -14,6 +15,7 @@ import structmat
 HERE = Path(__file__).parent
 inventories.write(HERE / "_inventories")
 tables.write(HERE / "_generated", HERE.parent / "benchmarks" / "results")
+gpu_table.write(HERE / "_generated", HERE.parent / "benchmarks" / "results" / "gpu")
 
 project = "structmat"
 author = "The structmat developers"
@@ -87,6 +89,7 @@ html_sidebars = {
     "index": [],
     "install": [],
     "quickstart": [],
+    "transforms": [],
     "accuracy": [],
     "speed": [],
     "gpu": [],

@@ -30,10 +30,13 @@ def _table(path: Path) -> list[str]:
             for line in (f":{key}: {result[key]}",)
         ]
         lines += ["", *(f"- {note}" for note in result.get("notes", [])), ""]
-    if not rows:
-        return [*lines, "No rows.", ""]
+    return [*lines, *(listing(rows) if rows else ["No rows.", ""])]
+
+
+def listing(rows: list[dict]) -> list[str]:
+    """The lines of a list-table of `rows`, whose columns are the keys of the first."""
     columns = list(rows[0])
-    lines += [".. list-table::", "   :header-rows: 1", ""]
+    lines = [".. list-table::", "   :header-rows: 1", ""]
     for row in [dict(zip(columns, columns)), *rows]:
         cells = [_cell(row.get(column)) for column in columns]
         lines += [f"   {'* ' if i == 0 else '  '}- {cell}".rstrip() for i, cell in enumerate(cells)]

@@ -12,6 +12,7 @@ __version__ = "0.1.0.dev0"
 _CONTENTS = {
     # ---- the verbs of linear algebra
     "linalg": None,  # solve svd eigh slogdet ... for every matrix
+    "transforms": None,  # fwht fft_br dct haar ...: functions of arrays
     "estimators": None,  # gp: exact Gaussian processes on structured covariances
     "testing": None,  # check_matrix: the contract that any family can run
     # ---- what every matrix is
@@ -23,6 +24,16 @@ _CONTENTS = {
     "KroneckerTwoTerm": "structmat.matrices.kronecker",  # A (x) B + C (x) D
     "KhatriRao": "structmat.matrices.kronecker",  # columnwise Kronecker product
     "FaceSplitting": "structmat.matrices.kronecker",  # row by row: the adjoint of KhatriRao
+    # ---- transforms as matrices
+    "Hadamard": "structmat.matrices.fourier",
+    "DFT": "structmat.matrices.fourier",
+    "DCT": "structmat.matrices.fourier",
+    "DST": "structmat.matrices.fourier",
+    "Haar": "structmat.matrices.fourier",
+    # ---- constant along diagonals or antidiagonals
+    "Circulant": "structmat.matrices.displacement",
+    "Toeplitz": "structmat.matrices.displacement",
+    "Hankel": "structmat.matrices.displacement",
     # ---- elementary
     "Identity": "structmat.matrices.elementary",
     "Zeros": "structmat.matrices.elementary",

@@ -49,7 +49,7 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     Banded            ``lower=``, ``upper=``
     BlockDiagonal     ``sizes=[n_1, ...]`` or of pairs, or ``block_size=``
     Triangular        ``lower=``
-    the others        none: Dense, Diagonal, Sparse, Tridiagonal, Zeros
+    the others        none: Circulant, Dense, Diagonal, Hankel, Sparse, Toeplitz, Tridiagonal, Zeros
     ================  ==========================================================================
 
     Families that are not here have no projection.

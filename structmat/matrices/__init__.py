@@ -3,8 +3,10 @@
 from structmat.matrices import (
     construct,
     conversions,
+    displacement,
     elementary,
     foreign,
+    fourier,
     inverse,
     io,
     kronecker,
@@ -15,8 +17,10 @@ from structmat.matrices import (
 __all__ = [
     "construct",
     "conversions",
+    "displacement",
     "elementary",
     "foreign",
+    "fourier",
     "inverse",
     "io",
     "kronecker",
