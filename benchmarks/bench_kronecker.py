@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +26,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import structmat as sm
+from benchmarks.pairs import paired, quiet, ratio
 from structmat.matrices.kronecker import cpu
 
 CELLS = {"64^2": (64, 2), "256^2": (256, 2), "32^3": (32, 3), "16^4": (16, 4), "8^6": (8, 6)}
@@ -119,40 +119,6 @@ PEERS = {
     "PyKronecker": (("pykronecker", "jax"), with_pykronecker),
     "FastKron": (("pyfastkron",), with_fastkron),
 }
-
-
-# ------------------------------------------------------------- paired timing
-
-
-def clock(function, calls):
-    start = time.perf_counter()
-    for _ in range(calls):
-        function()
-    return (time.perf_counter() - start) / calls
-
-
-def paired(functions, rounds=21, slice_s=0.004, cap_s=2.0):
-    """{name: times of its slices}, interleaved: A B A B ..., each slice about `slice_s` long."""
-    calls = {}
-    for name, function in functions.items():
-        function()
-        calls[name] = max(1, int(slice_s / max(clock(function, 1), 1e-8)))
-    times = {name: [] for name in functions}
-    start = time.perf_counter()
-    for i in range(rounds):
-        for name, function in functions.items():
-            times[name].append(clock(function, calls[name]))
-        if time.perf_counter() - start > cap_s and i >= 2:
-            break
-    return times
-
-
-def ratio(times, other, ours="structmat"):
-    return statistics.median(a / b for a, b in zip(times[other], times[ours]))
-
-
-def quiet(times):
-    return float(np.percentile(times, 15))
 
 
 # ------------------------------------------------------------- what one process measures
