@@ -158,6 +158,66 @@ def khatri_rao(kind, seed, dtype, scale):
     return sm.KhatriRao(A, B), full
 
 
+def _sequence(kind, seed, dtype, n=40):
+    """Diagonals of a Toeplitz matrix, t[n - 1 + i - j], easy to hard."""
+    rng = np.random.default_rng(seed)
+    k = np.arange(1 - n, n)
+    t = randn(2 * n - 1, rng, dtype)
+    if kind == "graded":
+        t = t * np.exp(-abs(k) / 2)
+    elif kind == "clustered":  # Kac-Murdock-Szego, condition about 2e3
+        t = 0.95 ** abs(k) + 0 * t
+    elif kind == "random":  # a zero diagonal: singular leading principal minors
+        t = np.where(k == 0, 0, t)
+    elif kind == "near-singular":  # the prolate matrix, condition above 1 / eps
+        t = 0.5 * np.sinc(0.5 * k) + 0 * t
+    return t.astype(dtype)
+
+
+def toeplitz(kind, seed, dtype, scale):
+    n = 40
+    t = _sequence(kind, seed, dtype) * dtype(scale)
+    full = np.array([[t[n - 1 + i - j] for j in range(n)] for i in range(n)])
+    return sm.Toeplitz(t[n - 1 :], t[n - 1 :: -1]), full
+
+
+def toeplitz_by_structure(kind, seed, dtype, scale):
+    """Large enough that the structured LU runs first in every dtype."""
+    n = 520
+    t = _sequence(kind, seed, dtype, n) * dtype(scale)
+    index = n - 1 + np.subtract.outer(np.arange(n), np.arange(n))
+    return sm.Toeplitz(t[n - 1 :], t[n - 1 :: -1]), t[index]
+
+
+def hankel(kind, seed, dtype, scale):
+    n = 40
+    t = _sequence(kind, seed, dtype) * dtype(scale)
+    full = np.array([[t[i + j] for j in range(n)] for i in range(n)])
+    return sm.Hankel(t[:n], t[n - 1 :]), full
+
+
+def circulant(kind, seed, dtype, scale):
+    n = 39
+    c = _sequence(kind, seed, dtype, 20) * dtype(scale)
+    full = np.array([[c[(i - j) % n] for j in range(n)] for i in range(n)])
+    return sm.Circulant(c), full
+
+
+def transform(kind, seed, dtype, scale):
+    """Hadamard of order 24 and a DCT-II, DFT where complex; the definition in double precision."""
+    n = 24
+    if np.dtype(dtype).kind == "c":
+        A = sm.DFT(n, dtype=dtype)
+        k = np.outer(np.arange(n), np.arange(n)) % n
+        return A * scale, (np.exp(-2j * np.pi * k / n) * scale).astype(dtype)
+    if seed % 2:
+        A = sm.Hadamard(n, dtype=dtype)
+        return A * scale, (A.toarray() * scale).astype(dtype)
+    i, j = np.ogrid[:n, :n]
+    full = 2 * np.cos(np.pi * i * (2 * j + 1) / (2 * n))
+    return sm.DCT(n, dtype=dtype) * scale, (full * scale).astype(dtype)
+
+
 # ------------------------------------------------------------ ratios
 
 
@@ -223,6 +283,11 @@ ROWS = [
     (("KroneckerPlusDiagonal", "solve, slogdet"), kronecker_plus_diagonal, (solve, slogdet)),
     (("KroneckerTwoTerm", "solve"), kronecker_two_term, (solve,)),
     (("KhatriRao", "lstsq"), khatri_rao, (lstsq,)),
+    (("Circulant", "solve, slogdet"), circulant, (solve, slogdet)),
+    (("Toeplitz Hankel", "solve, slogdet"), toeplitz, (solve, slogdet)),
+    (("Toeplitz Hankel", "solve, slogdet"), hankel, (solve, slogdet)),
+    (("Toeplitz Hankel", "solve, slogdet"), toeplitz_by_structure, (solve,)),
+    (("Hadamard DFT DCT DST Haar", "solve, slogdet, svd"), transform, (solve, slogdet, svd)),
 ]
 
 

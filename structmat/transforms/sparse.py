@@ -86,8 +86,8 @@ def sparse_fwht(
         How many coefficients are not zero, at most. It decides the number of samples; more
         coefficients are found as long as the bins can tell them apart.
     noise : float, optional
-        Standard deviation of independent errors in the values of `signal` (of a complex error, the
-        root of its mean squared modulus). None or 0: values exact to rounding.
+        Standard deviation of independent errors in the values of ``signal`` (of a complex error,
+        the root of its mean squared modulus). None or 0: values exact to rounding.
     rng : Generator, int or None
         As `numpy.random.default_rng`.
     groups : int, optional
@@ -117,9 +117,9 @@ def sparse_fwht(
     Raises
     ------
     ValueError
-        If an option is out of range, or `signal` returns NaN, infinity or the wrong shape.
+        If an option is out of range, or ``signal`` returns NaN, infinity or the wrong shape.
     TypeError
-        If `signal` is no callable, or its values are of a type without a meaning here.
+        If ``signal`` is no callable, or its values are of a type without a meaning here.
 
     See Also
     --------

@@ -56,9 +56,9 @@ class Circulant(Windows):
     -----
     A real circulant has real results: its determinant, inverse, singular vectors, and the
     eigenvectors of a symmetric one, which are those of the Hartley transform,
-    ``cos + sin``. Solves are normwise backward stable. An eigenvalue is accurate to a few eps |c|_2
-    sqrt(n), so that one far below the largest has few digits, as the reciprocal condition number
-    tells.
+    ``cos + sin``. Solves are normwise backward stable. An eigenvalue is accurate to a few
+    ``eps sqrt(n) norm(c)``, so that one far below the largest has few digits, as the reciprocal
+    condition number tells.
 
     References
     ----------

@@ -11,7 +11,7 @@ Entry (i, j), i and j from 0, without normalisation::
     DST         sines of the same
     Haar        2^(-l/2) times 1, -1 on the halves of an interval of 2^l     (orthogonal as it is)
 
-The word `norm` is that of :mod:`scipy.fft`: None leaves the entries as they are above (s = sqrt(n),
+``norm`` is that of :mod:`scipy.fft`: None leaves the entries as they are above (s = sqrt(n),
 for cosines and sines about sqrt(2 n)), "ortho" gives s = 1 and "forward" the inverse scale, so that
 the inverse of a transform is a transform again. Cosine and sine transforms of types 1, 2 and 3 are
 multiples of orthogonal matrices only when a row or a column at the end is scaled

@@ -47,7 +47,7 @@ class DFT(Transform):
     TypeError
         A real dtype.
     ValueError
-        `n` is less than 1, or an unknown `norm`.
+        `n` is less than 1, or an unknown ``norm``.
 
     Notes
     -----

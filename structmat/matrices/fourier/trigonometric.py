@@ -174,7 +174,7 @@ class DCT(_Trigonometric):
     Raises
     ------
     ValueError
-        `n` is too small, or an unknown `type` or `norm`.
+        `n` is too small, or an unknown ``type`` or ``norm``.
 
     Notes
     -----
@@ -254,7 +254,7 @@ class DST(_Trigonometric):
     Raises
     ------
     ValueError
-        `n` is less than 1, or an unknown `type` or `norm`.
+        `n` is less than 1, or an unknown ``type`` or ``norm``.
 
     Notes
     -----
