@@ -1,5 +1,6 @@
 """Sphinx configuration. The build is offline: inventories and tables are made here."""
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -72,6 +73,19 @@ sphinx_gallery_conf = {
     "min_reported_time": 1,
     "copyfile_regex": r"",
 }
+
+
+def _class_signature(app, what, name, obj, options, signature, annotation):
+    """The arguments of __init__; Sphinx would take the (*args, **kwargs) of SciPy's __new__."""
+    if what == "class" and signature == "(*args, **kwargs)":
+        return str(inspect.signature(obj)), annotation
+    return None
+
+
+def setup(app):
+    """Sphinx calls this."""
+    app.connect("autodoc-process-signature", _class_signature)
+
 
 html_theme = "pydata_sphinx_theme"
 html_title = "structmat"

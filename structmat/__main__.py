@@ -75,7 +75,11 @@ def _shown(value):
     if hasattr(value, "_parameters"):
         return repr(value)
     shape = getattr(value, "shape", None)
-    return repr(value) if shape is None else f"{value.dtype} array of shape {tuple(shape)}"
+    return (
+        repr(value)
+        if not hasattr(value, "dtype")
+        else f"{value.dtype} array of shape {tuple(shape)}"
+    )
 
 
 def _doctor(options):

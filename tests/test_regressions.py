@@ -370,3 +370,65 @@ def test_noise_of_a_variance_at_each_point_is_refused_with_the_way_out():
         gp.log_marginal_likelihood(np.eye(3), np.ones(3), noise=np.ones(3))
     with pytest.raises(TypeError, match="Diagonal"):
         gp.GaussianProcess(gp.GridKernel(np.arange(3.0)), noise=np.ones(3)).fit(np.ones(3))
+
+
+# ---------------------------------------------------------------- transforms and Toeplitz
+
+
+@pytest.mark.parametrize(
+    "A", [sm.Hadamard(24), sm.DFT(5), sm.DCT(6), sm.Haar(8), sm.Toeplitz([2, 1])]
+)
+def test_a_saved_transform_can_be_inspected(A, tmp_path, capsys):
+    from structmat.__main__ import main
+
+    path = tmp_path / "A.npz"
+    A.save(path)
+    assert main(["inspect", str(path)]) == 0
+    assert type(A).__name__ in capsys.readouterr().out
+
+
+def test_the_nearest_circulant_of_a_large_toeplitz_matrix_needs_no_dense_one():
+    n = 200_000
+    T = sm.Toeplitz(0.5 ** np.arange(n))
+    result = sm.project(T, sm.Circulant)
+    k = np.arange(n)
+    expected = ((n - k) * T.c + k * np.append(T.c[0], T.c[:0:-1])) / n
+    np.testing.assert_allclose(result.matrix.c, expected, atol=1e-16)
+    assert sm.project(T, sm.Toeplitz).error == 0
+    H = sm.Hankel(np.arange(50_000.0))
+    assert sm.project(H, sm.Hankel).error == 0
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_functions_of_a_circulant_are_circulant_and_real(symmetric, rng):
+    import scipy.linalg
+
+    c = rng.standard_normal(9)
+    c = c + np.append(c[0], c[:0:-1]) if symmetric else c
+    C = sm.Circulant(c)
+    for f, reference in ((np.exp, scipy.linalg.expm), (np.sin, scipy.linalg.sinm)):
+        F = sm.linalg.funm(C, f)
+        assert isinstance(F, sm.Circulant)
+        assert F.dtype == np.float64
+        np.testing.assert_allclose(
+            F.toarray(), reference(C.toarray()), atol=1e-12 * np.exp(abs(c).sum())
+        )
+    rotated = sm.linalg.funm(C, lambda w: 1j * w)
+    assert isinstance(rotated, sm.Circulant)
+    np.testing.assert_allclose(rotated.toarray(), 1j * C.toarray(), atol=1e-13)
+    with pytest.raises(ValueError, match="same shape"):
+        sm.linalg.funm(C, lambda w: w[:2])
+    with pytest.raises(ValueError, match="infs or NaNs"), np.errstate(all="ignore"):
+        sm.linalg.funm(sm.Circulant([0.0, 0.0]), np.log)
+
+
+def test_explain_of_a_small_toeplitz_system_says_why_it_is_dense():
+    found = sm.Toeplitz(0.5 ** np.arange(100)).explain("solve")
+    assert "dense" in found.algorithm
+    assert "own rule" in found.reason
+
+
+@pytest.mark.parametrize("family", [sm.Toeplitz, sm.Circulant, sm.Hankel])
+def test_a_matrix_where_a_sequence_is_meant_names_project(family):
+    with pytest.raises(ValueError, match="structmat.project"):
+        family(np.eye(3))

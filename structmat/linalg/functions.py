@@ -179,7 +179,8 @@ def funm(A, f):
     Returns
     -------
     StructuredMatrix
-        For a Hermitian matrix a product V @ diag(f(w)) @ V.H that keeps structured eigenvectors.
+        Of the family where it has a rule (a circulant); else, for a Hermitian matrix, a product
+        V @ diag(f(w)) @ V.H that keeps structured eigenvectors.
 
     Raises
     ------
@@ -206,14 +207,21 @@ def funm(A, f):
     """
     A = _rules.lift(A)
     _checks.square(A, "funm")
+    found = A._funm(lambda w: _values_of(f, w))
+    if found is not NotImplemented:
+        return found
     if not _door.is_hermitian(A):
         return _rules.lift(_schur_parlett(A, f))
     w, V = eigh(A)
+    return _from_eigh(V, _values_of(f, w))
+
+
+def _values_of(f, w):
+    """f(w) for eigenvalues w: an array like w, of finite numbers."""
     fw = f(w)
     if getattr(fw, "shape", None) != w.shape:
         raise ValueError(f"funm: `f` must map an array of shape {w.shape} to the same shape")
-    _checks.finite(fw, "funm: f(eigenvalues)")
-    return _from_eigh(V, fw)
+    return _checks.finite(fw, "funm: f(eigenvalues)")
 
 
 def _schur_parlett(A, f):

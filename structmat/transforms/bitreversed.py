@@ -59,7 +59,7 @@ def fft_br(x, *, axis=-1, norm=None):
     Examples
     --------
     >>> import numpy as np
-    >>> from structmat.transforms.bitreversed import fft_br, ifft_br
+    >>> from structmat.transforms import fft_br, ifft_br
     >>> fft_br([1.0, 0.0, 1.0, 0.0])
     array([2.-0.j, 1.-1.j, 0.-0.j, 1.+1.j])
     >>> np.allclose(ifft_br(fft_br([1.0, 2.0, 3.0, 4.0])), [1, 2, 3, 4])
@@ -104,7 +104,7 @@ def ifft_br(x, *, axis=-1, norm=None):
 
     Examples
     --------
-    >>> from structmat.transforms.bitreversed import ifft_br
+    >>> from structmat.transforms import ifft_br
     >>> ifft_br([2.0, 1.0 - 1.0j, 0.0, 1.0 + 1.0j])
     array([1.+0.j, 0.+0.j, 1.+0.j, 0.+0.j])
     """

@@ -67,7 +67,7 @@ def bit_reversal(n):
 
     Examples
     --------
-    >>> from structmat.transforms.orders import bit_reversal
+    >>> from structmat.transforms import bit_reversal
     >>> bit_reversal(8)
     array([0, 4, 2, 6, 1, 5, 3, 7])
     """
@@ -96,7 +96,7 @@ def gray_code(n):
 
     Examples
     --------
-    >>> from structmat.transforms.orders import gray_code
+    >>> from structmat.transforms import gray_code
     >>> gray_code(8)
     array([0, 1, 3, 2, 6, 7, 5, 4])
     """
@@ -127,7 +127,7 @@ def inverse_gray_code(n):
 
     Examples
     --------
-    >>> from structmat.transforms.orders import inverse_gray_code
+    >>> from structmat.transforms import inverse_gray_code
     >>> inverse_gray_code(8)
     array([0, 1, 3, 2, 7, 6, 4, 5])
     """
@@ -167,7 +167,7 @@ def sequency(n):
 
     Examples
     --------
-    >>> from structmat.transforms.orders import sequency
+    >>> from structmat.transforms import sequency
     >>> sequency(8)
     array([0, 4, 6, 2, 3, 7, 5, 1])
     """

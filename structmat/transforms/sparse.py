@@ -148,7 +148,7 @@ def sparse_fwht(
     Examples
     --------
     >>> import numpy as np
-    >>> from structmat.transforms.sparse import sparse_fwht
+    >>> from structmat.transforms import sparse_fwht
     >>> k = np.array([5, 2**39, 2**40 - 1])
     >>> def signal(m):
     ...     return (1 - 2.0 * (np.bitwise_count(m[:, None] & k) % 2)) @ [1.0, -2.0, 0.5]
@@ -229,7 +229,7 @@ def peeling_threshold(groups):
 
     Examples
     --------
-    >>> from structmat.transforms.sparse import peeling_threshold
+    >>> from structmat.transforms import peeling_threshold
     >>> [round(peeling_threshold(groups), 4) for groups in (2, 3, 4, 5, 6)]
     [1.0, 0.4073, 0.3237, 0.285, 0.2616]
     """

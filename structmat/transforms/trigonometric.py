@@ -75,7 +75,7 @@ def dct(x, type=2, *, axis=-1, norm=None, orthogonalize=None):
 
     Examples
     --------
-    >>> from structmat.transforms.trigonometric import dct, idct
+    >>> from structmat.transforms import dct, idct
     >>> dct([1.0, 2.0, 3.0]).round(4) + 0.0
     array([12.    , -3.4641,  0.    ])
     >>> idct(dct([1.0, 2.0, 3.0], 4), 4).round(12)
@@ -118,7 +118,7 @@ def idct(x, type=2, *, axis=-1, norm=None, orthogonalize=None):
 
     Examples
     --------
-    >>> from structmat.transforms.trigonometric import idct
+    >>> from structmat.transforms import idct
     >>> idct([6.0, 0.0, 0.0])
     array([1., 1., 1.])
     """
@@ -165,7 +165,7 @@ def dst(x, type=2, *, axis=-1, norm=None, orthogonalize=None):
 
     Examples
     --------
-    >>> from structmat.transforms.trigonometric import dst
+    >>> from structmat.transforms import dst
     >>> dst([1.0, 2.0, 1.0], 1).round(4) + 0.0
     array([ 6.8284,  0.    , -1.1716])
     """
@@ -206,7 +206,7 @@ def idst(x, type=2, *, axis=-1, norm=None, orthogonalize=None):
 
     Examples
     --------
-    >>> from structmat.transforms.trigonometric import dst, idst
+    >>> from structmat.transforms import dst, idst
     >>> idst(dst([1.0, 2.0, 1.0])).round(12)
     array([1., 2., 1.])
     """

@@ -1,6 +1,7 @@
 """The Walsh-Hadamard transform of an array along an axis: fwht, ifwht."""
 
 import math
+import operator
 
 import numpy as np
 
@@ -119,11 +120,18 @@ def _transform(x, axis, order, norm, out, overwrite_x, inverse):
     x, given = _array(x), x
     if x.ndim == 0:
         raise ValueError("the transform needs an array with at least one axis; got a scalar")
+    try:
+        axis = operator.index(axis)
+    except TypeError:
+        raise TypeError(
+            f"`axis` must be one integer; got {axis!r}. Transform several axes one after the other"
+        ) from None
     if not -x.ndim <= axis < x.ndim:
         raise np.exceptions.AxisError(axis, x.ndim)
     axis %= x.ndim
     n = x.shape[axis]
-    orders.log2(n, f"the size of axis {axis}")
+    if n & (n - 1) or not n:
+        raise ValueError(_lengths(n, axis))
     _checks.choice(order, "order", orders.ORDERS)
     scale = _factor(n, norm, inverse)
     if x.dtype.kind == "i":
@@ -140,6 +148,17 @@ def _transform(x, axis, order, norm, out, overwrite_x, inverse):
         _check_out(out, y)
         out[...] = y
     return out
+
+
+def _lengths(n, axis):
+    """The refusal of a length that is no power of two, with what can be done instead."""
+    if not n:
+        return f"the size of axis {axis} must be a power of two; got an empty axis"
+    lower = 1 << (n.bit_length() - 1)
+    way = f"pad with zeros to {2 * lower}, or take {lower}"
+    if any(n % m == 0 and not (n // m) & (n // m - 1) for m in (12, 20, 28)):
+        way = f"structmat.Hadamard({n}) has this order; or {way}"
+    return f"the size of axis {axis} must be a power of two; got {n}: {way}"
 
 
 def _natural(x, given, axis, n, scale, out, overwrite_x):
@@ -189,7 +208,7 @@ def _array(x):
 def _factor(n, norm, inverse):
     if norm is None:
         return 1 / n if inverse else 1
-    _checks.choice(norm, "norm", NORMS)
+    _checks.choice(norm, "norm", (None, *NORMS))
     if norm == "ortho":
         return 1 / math.sqrt(n) if n > 1 else 1
     return 1 / n if (norm == "backward") == inverse and n > 1 else 1

@@ -71,7 +71,7 @@ def _cosines_and_sines():
 def _haar():
     for n, levels, dtype in [
         (8, None, np.float64), (1, None, np.float64), (2, None, np.float32),
-        (12, 1, np.float64), (12, None, np.complex64), (7, None, np.float32),
+        (12, 1, np.float64), (12, None, np.complex64), (7, 0, np.float32),
         (16, 3, np.complex128),
     ]:  # fmt: skip
         tags = POSDEF if n % 2 else SYMMETRIC if n == 2 else SQUARE

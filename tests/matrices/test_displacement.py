@@ -69,7 +69,7 @@ def test_bad_parameters_are_refused(family):
     with pytest.raises(TypeError, match="object"):
         make(np.array([1, "a"], object))
     if family != "circulant":
-        with pytest.raises(ValueError, match="`r` must have 1"):
+        with pytest.raises(ValueError, match="`r` must be one-dimensional"):
             make(np.ones(2), np.ones((1, 2)))
 
 

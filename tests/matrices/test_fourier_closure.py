@@ -99,7 +99,7 @@ def test_indefinite_matrices_are_not_positive_definite():
     for A in (sm.Hadamard(2), sm.Hadamard(64), sm.DCT(8, 4), sm.DFT(2)):
         with pytest.raises(np.linalg.LinAlgError, match="not positive definite"):
             A.cholesky()
-    assert sm.Haar(3).cholesky() == sm.Identity(3)
+    assert sm.Haar(3, 0).cholesky() == sm.Identity(3)
 
 
 # ---------------------------------------------------------------- structure of the factors

@@ -270,6 +270,10 @@ def test_other_lengths_are_refused(n):
     [
         (lambda: fwht(1.0), ValueError, "at least one axis"),
         (lambda: fwht(np.ones(4), axis=1), np.exceptions.AxisError, "axis 1"),
+        (lambda: fwht(np.ones((4, 4)), axis=(0, 1)), TypeError, "one after the other"),
+        (lambda: fwht(np.ones(4), axis="0"), TypeError, "integer"),
+        (lambda: fwht(np.ones(12)), ValueError, r"Hadamard\(12\)"),
+        (lambda: fwht(np.ones(0)), ValueError, "empty"),
         (lambda: fwht(np.ones(4), norm="orthonormal"), ValueError, "'ortho'"),
         (lambda: fwht(np.ones(4), order="walsh"), ValueError, "'sequency'"),
         (lambda: fwht(np.ones(4, np.float16)), TypeError, "float16"),

@@ -14,7 +14,7 @@ from structmat._results import (
     SVDResult,
 )
 from structmat.matrices.displacement import convolve, fit
-from structmat.matrices.displacement.windows import Windows
+from structmat.matrices.displacement.windows import Windows, sequence
 from structmat.matrices.elementary import _shared
 from structmat.matrices.elementary.permutation import Permutation
 
@@ -81,7 +81,7 @@ class Circulant(Windows):
     _parameters = ("c",)
 
     def __init__(self, c):
-        self.c = _checks.as_parameter(c, "c", ndim=1)
+        self.c = sequence(c, "c", "Circulant")
         n = self.c.shape[0]
         super().__init__(self.c.dtype, (n, n))
         self._set_sequence(self._namespace.concatenate([self.c[1:], self.c]))
@@ -269,6 +269,18 @@ class Circulant(Windows):
     def _logm(self):
         self._invertible()
         return self._principal(self._namespace.log)
+
+    def _funm(self, f):
+        """f of the eigenvalues; real for real matrices where f(conj(w)) = conj(f(w)) there."""
+        if not self.shape[0]:
+            return self
+        xp, values = self._namespace, self._eigenvalues()
+        fw = f(values.real.copy() if self._is_hermitian() else values)
+        c = convolve.transforms(xp).ifft(fw).astype(np.result_type(self.dtype, np.complex64))
+        mirrored = xp.concatenate([fw[:1], fw[:0:-1]]).conj()
+        bound = 100 * float(np.finfo(self.dtype).eps) * float(abs(fw).max())
+        real = self.dtype.kind != "c" and float(abs(fw - mirrored).max()) <= bound
+        return Circulant(c.real.copy() if real else c)
 
     def _principal(self, f):
         """Real where no eigenvalue of a real matrix lies on the cut of f, the negative axis."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from structmat import _checks
+from structmat.matrices.displacement.windows import Windows
 from structmat.matrices.elementary import _shared
 from structmat.matrices.elementary.dense import Dense
 
@@ -13,14 +14,15 @@ def toeplitz(M, cls):
     """Projection: the mean of every diagonal minimises the sum of squares along it."""
     M = _shared.lifted(M)
     n = M.shape[1]
-    h = _means(_dense(M))  # of the diagonals n - 1 + i - j
+    h = _diagonals(M)  # n - 1 + i - j
     return _shared.projection(M, cls(h[n - 1 :], h[:n][::-1]) if len(h) else _empty(cls, M))
 
 
 def hankel(M, cls):
     """Projection: means of antidiagonals, which are diagonals of the columns in reverse order."""
     M = _shared.lifted(M)
-    h = _means(_dense(M)[:, ::-1])
+    flipped = isinstance(M, Windows) and not M._flip
+    h = M._h if flipped else _means(_dense(M)[:, ::-1])
     return _shared.projection(
         M, cls(h[: M.shape[0]], h[M.shape[0] - 1 :]) if len(h) else _empty(cls, M)
     )
@@ -34,7 +36,7 @@ def circulant(M, cls):
         raise ValueError(f"a Circulant is square; got `M` of shape {M.shape}")
     if not n:
         return _shared.projection(M, cls(_dense(M).reshape(-1)))
-    h = _means(_dense(M))
+    h = _diagonals(M)
     return _shared.projection(M, cls(circulant_column(h[n - 1 :], h[:n][::-1])))
 
 
@@ -46,8 +48,13 @@ def circulant_column(c, r):
     return (((n - k) / n) * c + (k / n) * wrapped).astype(c.dtype, copy=False)
 
 
+def _diagonals(M):
+    """The means along diagonals; those of a Toeplitz matrix are its parameters."""
+    return M._h if isinstance(M, Windows) and M._flip else _means(_dense(M))
+
+
 def _dense(M):
-    return M.toarray() if isinstance(M, Dense) else _checks.densify(M, "project")
+    return M.toarray() if isinstance(M, Dense) else _checks.densify(M, "project", stacklevel=6)
 
 
 def _empty(cls, M):

@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from structmat import _checks
 from structmat._backend.arrays import namespace_of
 from structmat._results import Factorization
 from structmat.matrices.displacement import fit
 from structmat.matrices.displacement.toeplitz import Toeplitz, _noise
-from structmat.matrices.displacement.windows import Windows
+from structmat.matrices.displacement.windows import Windows, sequence
 
 __all__ = ["Hankel"]
 
@@ -70,8 +69,8 @@ class Hankel(Windows):
     _flip = False
 
     def __init__(self, c, r=None):
-        c = _checks.as_parameter(c, "c", ndim=1)
-        r = namespace_of(c).zeros_like(c) if r is None else _checks.as_parameter(r, "r", ndim=1)
+        c = sequence(c, "c", "Hankel")
+        r = namespace_of(c).zeros_like(c) if r is None else sequence(r, "r", "Hankel")
         dtype = np.result_type(c.dtype, r.dtype)
         self.c, self.r = c.astype(dtype, copy=False), r.astype(dtype, copy=False)
         m, n = len(c), len(r)

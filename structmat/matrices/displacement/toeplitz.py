@@ -7,7 +7,7 @@ from structmat._results import Factorization
 from structmat.matrices.displacement import fit
 from structmat.matrices.displacement.cauchy import ToeplitzLU
 from structmat.matrices.displacement.circulant import Circulant
-from structmat.matrices.displacement.windows import DENSE_BELOW, Windows
+from structmat.matrices.displacement.windows import DENSE_BELOW, Windows, sequence
 from structmat.matrices.elementary import _shared
 
 __all__ = ["Toeplitz"]
@@ -46,8 +46,8 @@ class Toeplitz(Windows):
 
     Notes
     -----
-    The arguments are those of :func:`scipy.linalg.toeplitz`. Solves take two arrays of n^2 numbers;
-    a matrix for which they do not fit in half of the memory, or whose arrays live on a GPU, is
+    The arguments are those of :func:`scipy.linalg.toeplitz`. Solves take an array of n^2 numbers;
+    a matrix for which it does not fit in half of the memory, or whose arrays live on a GPU, is
     solved iteratively above order 2048, with T. Chan's circulant matrix as a preconditioner [2]_.
     Every solution is certified: a residual that is not small is refined, and if that does not help
     (an ill-conditioned matrix with an exponentially growing solution) LAPACK takes over, which
@@ -78,9 +78,9 @@ class Toeplitz(Windows):
     _parameters = ("c", "r")
 
     def __init__(self, c, r=None):
-        c = _checks.as_parameter(c, "c", ndim=1)
+        c = sequence(c, "c", "Toeplitz")
         r = (c.conj() if c.dtype.kind == "c" else c) if r is None else r
-        r = _checks.as_parameter(r, "r", ndim=1)
+        r = sequence(r, "r", "Toeplitz")
         dtype = np.result_type(c.dtype, r.dtype)
         self.c, self.r = c.astype(dtype, copy=False), r.astype(dtype, copy=False)
         m, n = len(c), len(r)

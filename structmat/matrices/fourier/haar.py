@@ -72,6 +72,10 @@ class Haar(Transform):
         self.n = order_of(n)
         most = (self.n & -self.n).bit_length() - 1
         self.levels = most if levels is None else _checks.size(levels, "levels")
+        if levels is None and most == 0 and self.n > 1:
+            raise ValueError(
+                f"Haar: an odd order ({n}) allows no level; pad to an even one, or say levels=0"
+            )
         if self.levels > most:
             raise ValueError(
                 f"Haar of {self.levels} levels needs `n` to be a multiple of {2**self.levels}; "

@@ -53,7 +53,7 @@ class Hadamard(Transform):
         order. Other than natural only for powers of two.
     norm : {None, "ortho", "forward"}
         Scale: None (or "backward") for entries of 1, "ortho" for an orthogonal matrix, "forward"
-        for 1/n, which makes it the inverse of the first.
+        for 1/n: the transpose of that is the inverse of the first.
     dtype : dtype, optional
         float32, float64 (default), complex64 or complex128.
 
