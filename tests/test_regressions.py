@@ -432,3 +432,10 @@ def test_explain_of_a_small_toeplitz_system_says_why_it_is_dense():
 def test_a_matrix_where_a_sequence_is_meant_names_project(family):
     with pytest.raises(ValueError, match="structmat.project"):
         family(np.eye(3))
+
+
+def test_a_high_power_without_a_rule_is_not_a_product_of_as_many_factors():
+    assert sm.Haar(4) ** 3 == sm.Product(sm.Haar(4), sm.Haar(4), sm.Haar(4))
+    A = sm.Haar(4) ** (10**9)
+    expected = np.linalg.matrix_power(sm.Haar(4).toarray(), 10**9)
+    np.testing.assert_allclose(A.toarray(), expected, atol=1e-6)

@@ -12,6 +12,8 @@ from structmat.linalg.solve import inv
 
 __all__ = ["expm", "expm_multiply", "funm", "logm", "matrix_power", "sqrtm"]
 
+LAZY_POWER = 64  # the highest power that is kept as a product of so many factors
+
 
 def matrix_power(A, n):
     """A to an integer power, in the structure where the algebra allows.
@@ -57,6 +59,9 @@ def matrix_power(A, n):
     result = A._power(n)
     if result is not NotImplemented:
         return result
+    if n > LAZY_POWER and _door.small(A):
+        # A product of n factors costs n products each time that it is applied.
+        return matrix_power(_door.dense(A, "matrix_power"), n)
     half = matrix_power(A, n // 2)
     return half @ half @ A if n % 2 else half @ half
 

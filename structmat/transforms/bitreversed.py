@@ -130,7 +130,7 @@ def _reversed(x, axis):
 
         if n >= bitreversed_cpu.WORTHWHILE and x.size:
             return bitreversed_cpu.reverse(x.reshape(-1, n)).reshape(x.shape)
-    return x[(slice(None),) * axis + (permutation("dyadic", n, xp),)]
+    return xp.take(x, permutation("dyadic", n, xp), axis=axis)
 
 
 def _fft(name, x, axis, norm, overwrite):

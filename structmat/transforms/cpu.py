@@ -21,6 +21,7 @@ simd = deferred("structmat._backend.simd_walsh")
 
 _BLOCK = 2**14  # bytes of a block that stays in the L1 cache
 _NEAR = 2**11  # bytes between rows up to which radix 16 keeps its lines in the L1 cache
+_NARROW = 64  # bytes of a row below which columns are transposed: a vector of a wide machine
 _TASK = 2**21  # bytes of a task, and of the smallest array that is cut into tasks
 _SPLIT = 8  # a single long transform is cut into so many, joined by a pass of this radix
 
@@ -46,6 +47,16 @@ def fwht(x, out, outer, n, inner, scale):
     """
     if x.ndim != 1:
         x, out = x.reshape(-1), out.reshape(-1)
+    if not x.flags.writeable:  # kernels are compiled for one type of array: seconds for each
+        out[...] = x
+        x = out
+    if inner > 2 and n > 4 and inner * x.itemsize < _NARROW:
+        # The lowest levels of 3 columns are scalar work: transposed, all takes half of the time,
+        # and a ninth for long columns.
+        rows = x.reshape(outer, n, inner).swapaxes(1, 2).reshape(-1)
+        fwht(rows, rows, outer * inner, n, 1, scale)
+        out.reshape(outer, n, inner)[...] = rows.reshape(outer, inner, n).swapaxes(1, 2)
+        return
     scale = x.dtype.type(scale)
     if x.nbytes < 2 * _TASK:
         _transform(x, out, 0, outer, n, inner, scale)

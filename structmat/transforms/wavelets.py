@@ -253,7 +253,7 @@ def _both(x, levels, axes, layout, name):
         raise ValueError(
             f"{name} needs an array of at least two dimensions; got shape {tuple(x.shape)}"
         )
-    if len(axes) != 2:
+    if not hasattr(axes, "__len__") or len(axes) != 2:
         raise ValueError(f"`axes` must be two axes; got {axes!r}")
     first, second = np.lib.array_utils.normalize_axis_tuple(axes, x.ndim, "axes")
     _checks.choice(layout, "layout", LAYOUTS)

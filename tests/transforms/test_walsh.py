@@ -282,13 +282,83 @@ def test_other_lengths_are_refused(n):
         (lambda: fwht(np.array(["a", "b"])), TypeError, "not supported"),
         (lambda: fwht(np.ones(4), out=np.ones(2)), ValueError, "`out`"),
         (lambda: fwht(np.ones(4), out=np.ones(4, "f4")), ValueError, "float64"),
-        (lambda: fwht(np.ones(4), out=[1, 2, 3, 4]), ValueError, "list"),
+        (lambda: fwht(np.ones(4), out=[1, 2, 3, 4]), TypeError, "list"),
+        (lambda: fwht(np.ones(4), out=np.ma.ones(4)), TypeError, "Masked"),
+        (lambda: fwht(np.ones(4), overwrite_x="no"), TypeError, "True or False"),
+        (lambda: fwht(np.ones(4), axis=0.0), TypeError, "integer"),
+        (lambda: fwht(np.ones(4), axis=False), TypeError, "integer"),
+        (lambda: fwht(np.ones(4), order=np.array(["a", "b"])), ValueError, "'natural'"),
         (lambda: fwht(np.ones(4), order="dyadic", out=np.ones(2)), ValueError, "`out`"),
     ],
 )
 def test_refusals(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+def test_out_of_a_subclass_is_written_and_returned_as_it_is(tmp_path):
+    class Named(np.ndarray):
+        """Reshapes to two dimensions always, as np.matrix does."""
+
+        def reshape(self, *shape):
+            return super().reshape(1, -1)
+
+    out = np.zeros((2, 4)).view(Named)
+    assert fwht(np.ones((2, 4)), out=out) is out
+    assert np.array_equal(out, [[4, 0, 0, 0]] * 2)
+    mapped = np.memmap(tmp_path / "y", np.float64, "w+", shape=(4,))
+    assert fwht(np.ones(4), out=mapped) is mapped
+    assert mapped.tolist() == [4, 0, 0, 0]
+
+
+def test_the_dtype_does_not_depend_on_the_length():
+    for x in ([3], [3, 1]):
+        assert fwht(np.array(x)).dtype == np.int64
+        assert ifwht(np.array(x), norm="forward").dtype == np.int64
+        assert ifwht(np.array(x)).dtype == np.float64
+        for norm in ("ortho", "forward"):
+            assert fwht(np.array(x), norm=norm).dtype == np.float64
+    assert fwht(np.array([-(2**63)])).tolist() == [-(2**63)]
+    assert fwht(np.array([2**63, 2**63], np.uint64), norm="forward").tolist() == [2.0**63, 0]
+
+
+def test_integers_through_dlpack_stay_exact():
+    class Foreign:
+        def __init__(self, host):
+            self.host = host
+
+        def __dlpack__(self, **kwargs):
+            return self.host.__dlpack__(**kwargs)
+
+        def __dlpack_device__(self):
+            return self.host.__dlpack_device__()
+
+    y = fwht(Foreign(np.array([2**53 + 1, 0])))
+    assert y.dtype == np.int64
+    assert y.tolist() == [2**53 + 1] * 2
+
+
+@pytest.mark.parametrize("inner", [3, 5, 8, 12, 31])
+@pytest.mark.parametrize("dtype", ["f4", "f8", "c8"])
+def test_narrow_blocks_have_the_bits_of_their_columns(inner, dtype, rng):
+    x = randn((2, 4096, inner), rng, dtype)
+    y = fwht(x, axis=1)
+    for j in range(inner):
+        assert np.array_equal(y[..., j], fwht(np.ascontiguousarray(x[..., j])))
+    frozen = x.copy()
+    frozen.flags.writeable = False
+    assert np.array_equal(fwht(frozen, axis=1), y)
+    assert fwht(x, axis=1, out=x) is x
+    assert np.array_equal(x, y)
+
+
+def test_read_only_input_compiles_nothing_new(rng):
+    x = rng.standard_normal(4096)
+    expected = fwht(x)
+    compiled = len(cpu._transform.signatures)
+    x.flags.writeable = False
+    assert np.array_equal(fwht(x), expected)
+    assert len(cpu._transform.signatures) == compiled
 
 
 def test_nan_infinity_and_extreme_scales():
