@@ -55,8 +55,9 @@ def fwht(x, *, axis=-1, order="natural", norm=None, out=None, overwrite_x=False)
     -----
     n log2(n) additions; any axis of a C-contiguous array is transformed where it is, another layout
     is copied once, and so is one with few columns after the axis (3 to 15 real ones in single
-    precision, 3 to 7 in double). Every entry is a sum of n terms by a binary tree, with relative error at most
-    ``log2(n) eps`` of the sum of moduli [1]_. NaN and infinities spread to the whole transform.
+    precision, 3 to 7 in double). Every entry is a sum of n terms by a binary tree, with an error of
+    at most ``log2(n) eps`` times the sum of moduli [1]_. NaN and infinities spread to the whole
+    transform.
 
     References
     ----------
