@@ -442,6 +442,26 @@ def test_a_damaged_cache_is_no_error(copied):
     python(KERNEL, PYTHONPATH=str(copied), NUMBA_CACHE_DIR=None)
 
 
+TWO_DTYPES = """
+import numpy as np
+from structmat.transforms import cpu
+for dtype in (np.float64, np.float32):
+    x = np.arange(32, dtype=dtype)
+    y = np.empty_like(x)
+    cpu._multiply(x, 0, 32, dtype(2))
+    assert x.tolist() == [2.0 * i for i in range(32)], x
+"""
+
+
+def test_a_cache_entry_for_another_dtype_is_not_run(copied):
+    """Two processes that compile one kernel at once may write one file and name it for both."""
+    python(TWO_DTYPES, PYTHONPATH=str(copied), NUMBA_CACHE_DIR=None)
+    files = sorted(copied.rglob("cpu._multiply-*.nbc"))
+    assert len(files) == 2
+    files[1].write_bytes(files[0].read_bytes())
+    python(TWO_DTYPES, PYTHONPATH=str(copied), NUMBA_CACHE_DIR=None)
+
+
 def test_an_empty_cache_variable_leaves_nothing_in_the_current_folder(copied, tmp_path_factory):
     here = tmp_path_factory.mktemp("here")
     for folder in [p for p in copied.rglob("*") if p.is_dir()]:

@@ -439,3 +439,14 @@ def test_a_high_power_without_a_rule_is_not_a_product_of_as_many_factors():
     A = sm.Haar(4) ** (10**9)
     expected = np.linalg.matrix_power(sm.Haar(4).toarray(), 10**9)
     np.testing.assert_allclose(A.toarray(), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_certificate_of_a_right_hand_side_near_the_largest_number(dtype):
+    b = np.full(8, 0.3 * np.finfo(dtype).max, dtype)
+    x, info = sm.linalg.solve(
+        sm.Circulant(np.array([4, 1, 0, 0, 0, 0, 0, 0], dtype)), b, return_info=True
+    )
+    np.testing.assert_allclose(x, b / 5, rtol=1e-5)
+    assert info.backward_error < 10 * np.finfo(dtype).eps
+    assert info.residual < 100 * np.finfo(dtype).eps

@@ -157,10 +157,16 @@ def _cache_class():
 
         def load_overload(self, sig, target_context):
             try:
-                return super().load_overload(sig, target_context)
+                found = super().load_overload(sig, target_context)
             except Exception as error:  # a truncated or foreign file: compile again
                 _log.debug("cached kernel not readable: %s", error)
                 return None
+            # Numba numbers the files of a kernel without a lock: two processes that compile it at
+            # the same time, for different dtypes, may write one file and name it for both.
+            if found is not None and tuple(found.signature.args) != tuple(sig):
+                _log.debug("cached kernel is for %s, not %s", found.signature.args, sig)
+                return None
+            return found
 
         def save_overload(self, sig, data):
             try:

@@ -162,8 +162,9 @@ def _iterate(A, B, options):
 
 def _with_errors(A, B, X, info):
     """Fill in the backward error and residual (both in the 1-norm, worst column)."""
-    R = abs(B - A @ X).sum(0)
-    size_b, size_x = abs(B).sum(0), abs(X).sum(0)
+    # In units of the largest entry of b, and in double precision: sums of numbers that fit may not.
+    unit = max(float(abs(B).max()), 1.0) if B.size else 1.0
+    R, size_b, size_x = ((abs(Y).astype(np.float64) / unit).sum(0) for Y in (B - A @ X, B, X))
     size_a = _certify.norm_for_certificates(A)
     scale = size_a * size_x + size_b
     zero = scale == 0

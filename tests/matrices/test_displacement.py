@@ -106,7 +106,7 @@ def test_direct_and_fft_agree(dtype, m, n, k, flip):
     rng = np.random.default_rng([m, n, k])
     h, X = randn(m + n - 1, rng, dtype), randn((n, k), rng, dtype)
     direct = convolve.direct(h, X, m, flip)
-    by_fft = convolve._cyclic(np, h, X if flip else X[::-1], 2 * (m + n))[n - 1 : n - 1 + m]
+    by_fft = convolve.cyclic(np, h, X if flip else X[::-1], 2 * (m + n))[n - 1 : n - 1 + m]
     assert direct.dtype == by_fft.dtype == dtype
     assert np.abs(direct - by_fft).max() < 20 * eps(h) * np.linalg.norm(h) * np.linalg.norm(X)
 
@@ -274,7 +274,7 @@ def test_eigenvectors_of_a_circulant_are_structured(rng):
 
 def test_overflow_of_a_spectrum_is_loud():
     with pytest.raises(OverflowError, match="eigenvalues of a Circulant"):
-        sm.Circulant(np.full(4, 1e308)).solve(np.ones(4))
+        sm.Circulant(np.full(4, 1e308)).eigvals()
     with pytest.raises(OverflowError, match="expm"):
         sm.linalg.expm(sm.Circulant([1e3, 0.0, 0.0]))
 

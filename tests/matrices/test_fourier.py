@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support import eps, norm1, ratio_orthogonal
 
 import structmat as sm
-from structmat.matrices.fourier import AdjointTransform, paley, small
+from structmat.matrices.fourier import AdjointTransform, paley
 
 M2K = [12, 20, 28, 24, 40, 56, 12 * 64, 20 * 32, 28 * 16]
 NORMS = [None, "ortho", "forward"]
@@ -330,7 +330,7 @@ def test_haar_is_the_matrix_of_the_two_dimensional_transform(rng):
 
 
 def test_haar_refuses_levels_that_do_not_fit():
-    with pytest.raises(ValueError, match="multiple of 8; got 12"):
+    with pytest.raises(ValueError, match=r"multiple of 2\*\*3; got 12"):
         sm.Haar(12, 3)
     with pytest.raises(TypeError, match="levels"):
         sm.Haar(8, 1.5)
@@ -396,22 +396,6 @@ def test_conjugates_and_transposes():
 
 
 # ---------------------------------------------------------------- small orders
-
-
-def test_one_column_of_a_small_order_is_one_product_and_the_array_is_shared():
-    small.dense_copy.cache_clear()
-    A, x = sm.DCT(64), np.arange(64.0)
-    y = A @ x
-    sm.DCT(64) @ x, A.matvec(x[:, None])
-    assert small.dense_copy.cache_info().misses == 1
-    assert small.dense_copy.cache_info().currsize == 1
-    assert not small.dense_copy(*A._key).flags.writeable
-    y[:] = 0  # ours to keep, not the array's
-    assert np.abs(A @ x - scipy.fft.dct(x)).max() < 1e-10
-    for n in range(60, 60 + 2 * small._KEPT):
-        sm.DST(n) @ np.ones(n)
-    assert small.dense_copy.cache_info().currsize <= small._KEPT
-    assert sm.DCT(4096)._dense_columns == 0
 
 
 @given(data=st.data())

@@ -239,3 +239,28 @@ def test_device_arrays(name, dtype, monkeypatch, rng):
                 assert isinstance(y, cupy.ndarray)
                 assert y.dtype == dtype
                 assert ratio(y.get(), expected) < 2
+
+
+@dtypes
+@names
+def test_complex_arrays_of_any_layout(name, dtype, rng):
+    """Real and imaginary parts are transformed side by side; a long line one after the other."""
+    dtype = np.result_type(dtype, np.complex64)
+    z = randn((6, 5, 4), rng, complex).astype(dtype)
+    read_only = z.copy()
+    read_only.flags.writeable = False
+    long = randn(2**16 + 1, rng, complex).astype(dtype)
+    for x in (z, z[::-1, ::2], z.T, np.asfortranarray(z), read_only, z[0, 0], z[:1], long,
+              long[::-1], long[:, None], long[:1000]):  # fmt: skip
+        before = x.copy()
+        for axis in range(x.ndim):
+            if x.shape[axis] == 1:
+                continue
+            y = NAMED[name](x, 2, axis=axis, norm="ortho")
+            expected = NAMED[name](x.real, 2, axis=axis, norm="ortho") + 1j * NAMED[name](
+                x.imag, 2, axis=axis, norm="ortho"
+            )
+            assert y.dtype == dtype
+            assert y.flags.writeable
+            assert np.abs(y - expected).max() <= 20 * eps(y) * np.abs(expected).max()
+            assert np.array_equal(x, before)

@@ -8,14 +8,15 @@ import numpy as np
 
 from structmat._backend.workers import get_workers
 from structmat.matrices.displacement import cpu
+from structmat.matrices.displacement.scaling import largest, moderate, times_power
 
-__all__ = ["SMALL", "correlate", "cycle", "direct", "transforms", "workers"]
+__all__ = ["SMALL", "correlate", "cycle", "cyclic", "direct", "transforms", "workers"]
 
 # Nanoseconds, on one core of an x86 server with 64-byte vectors: a multiply-add of float64 in a
 # vector kernel and in a register tile, a point of a real transform, and the calls of one product.
-_VECTOR, _TILE, _POINT, _CALLS = 0.063, 0.037, 3.1, 20e3
+_VECTOR, _TILE, _POINT, _CALLS = 0.063, 0.037, 4.5, 35e3
 # Below this many entries the direct product is faster for any number of columns.
-SMALL = 1 << 16
+SMALL = 1 << 17
 
 
 def transforms(xp):
@@ -37,16 +38,20 @@ def correlate(xp, h, X, m, flip):
     n, k = X.shape
     if not (m and n and k):
         return xp.zeros((m, k), X.dtype)
-    if xp is np:
-        if m * n <= SMALL:
-            return direct(h, X, m, flip)
-        length = transforms(np).next_fast_len(m + n - 1, h.dtype.kind != "c")
-        if _direct_is_faster(m, n, k, length, h.dtype):
-            return direct(h, X, m, flip)
-    else:
+
+    def by_fft(X):
+        # Circular convolution of that length wraps into the first n - 1 results alone.
+        return cyclic(xp, h, X if flip else X[::-1], length)[n - 1 : n - 1 + m]
+
+    if xp is not np:
         length = 1 << (m + n - 2).bit_length()
-    # Circular convolution of that length wraps into the first n - 1 results alone.
-    return _cyclic(xp, h, X if flip else X[::-1], length)[n - 1 : n - 1 + m]
+        return by_fft(X)
+    if m * n <= SMALL:
+        return direct(h, X, m, flip)
+    length = transforms(np).next_fast_len(m + n - 1, h.dtype.kind != "c")
+    if _direct_is_faster(m, n, k, length, h.dtype):
+        return direct(h, X, m, flip)
+    return _where_finite(by_fft, h, X, m, flip)
 
 
 def cycle(xp, c, h, X):
@@ -54,41 +59,61 @@ def cycle(xp, c, h, X):
     n, k = X.shape
     if not (n and k):
         return xp.zeros((n, k), X.dtype)
-    if xp is np and (n * n <= SMALL or _direct_is_faster(n, n, k, n, c.dtype)):
+    if xp is not np:
+        return cyclic(xp, c, X, n)
+    if n * n <= SMALL or _direct_is_faster(n, n, k, n, c.dtype):
         return direct(h, X, n, True)
-    return _cyclic(xp, c, X, n)
+    return _where_finite(lambda X: cyclic(np, c, X, n), h, X, n, True)
 
 
 def direct(h, X, m, flip):
     """A @ X with 2 m n flops a column; every entry to the accuracy of a dense product."""
-    n, k = X.shape
+    k, complex_ = X.shape[1], h.dtype.kind == "c"
     Y = np.empty((m, k), X.dtype)
     if k == 1:
-        kernel = cpu.correlate_complex if h.dtype.kind == "c" else cpu.correlate_vector
+        kernel = cpu.correlate_complex if complex_ else cpu.correlate_vector
         kernel(h, X.reshape(-1), Y.reshape(-1), flip)
-    elif h.dtype.kind != "c":
-        cpu.correlate_block(h, X, Y, flip)
+    elif complex_:
+        cpu.correlate_complex_block(h, X, Y, flip)
     else:
-        parts = X.view(h.real.dtype).reshape(n, 2 * k)
-        real, imag = (direct(np.ascontiguousarray(h_), parts, m, flip) for h_ in (h.real, h.imag))
-        return real.view(h.dtype) + 1j * imag.view(h.dtype)
+        cpu.correlate_block(h, X, Y, flip)
     return Y
 
 
 def _direct_is_faster(m, n, k, length, dtype):
     complex_ = dtype.kind == "c"
     real_bytes = dtype.itemsize // (2 if complex_ else 1)
-    each = (_VECTOR if k * (1 + complex_) < 8 else _TILE) * (4 if complex_ else 1) * real_bytes / 8
+    each = (_VECTOR if k * (1 + complex_) == 1 else _TILE) * (4 if complex_ else 1) * real_bytes / 8
     by_fft = _CALLS + _POINT * length * (1 + 2 * k) * (1 + complex_)
     return each * m * n * k < by_fft
 
 
-def _cyclic(xp, c, X, length):
+def _where_finite(by_fft, h, X, m, flip):
+    """By FFT, which would spread an infinity to all entries: columns that hold one go directly."""
+    if np.isfinite(largest(h)):
+        size = largest(X)
+        good = np.isfinite(size)
+        if good.all():
+            return by_fft(X)
+    else:
+        size, good = np.zeros(X.shape[1]), np.zeros(X.shape[1], bool)
+    Y = np.full((m, X.shape[1]), np.nan, X.dtype)  # and so are products with a NaN in x
+    infinite = ~good & ~np.isnan(size)
+    if infinite.any():
+        Y[:, infinite] = direct(h, np.ascontiguousarray(X[:, infinite]), m, flip)
+    if good.any():
+        Y[:, good] = by_fft(np.ascontiguousarray(X[:, good]))
+    return Y
+
+
+def cyclic(xp, c, X, length):
     """Circular convolution of c with the columns of X, both padded by zeros to `length`."""
+    c, left = moderate(c)
+    X, right = moderate(X)
     fft, real = transforms(xp), c.dtype.kind != "c"
     options = workers(xp, length * X.shape[1])
     forward, back = (fft.rfft, fft.irfft) if real else (fft.fft, fft.ifft)
-    # The factor 1 / length goes with c: nothing then exceeds what the result may be by far.
-    spectrum = forward(c, length, norm="forward")[:, None]
-    spectrum = spectrum * forward(X, length, axis=0, **options)
-    return back(spectrum, length, axis=0, norm="forward", **options)
+    spectrum = forward(c, length)[:, None] * forward(X, length, axis=0, **options)
+    Y = back(spectrum, length, axis=0, **options)
+    with np.errstate(over="ignore", under="ignore"):
+        return times_power(Y, left + right)

@@ -1,4 +1,4 @@
-"""CPU kernels: correlation of a vector or a block, and LU of a Cauchy-like matrix."""
+"""CPU kernels: correlation of a vector or a block, substitution, LU of a Cauchy-like matrix."""
 
 import numpy as np
 
@@ -6,7 +6,14 @@ from structmat._backend.cpu import deferred, jit
 
 simd = deferred("structmat._backend.simd")
 
-__all__ = ["cauchy_lu", "correlate_block", "correlate_complex", "correlate_vector"]
+__all__ = [
+    "cauchy_lu",
+    "correlate_block",
+    "correlate_complex",
+    "correlate_complex_block",
+    "correlate_vector",
+    "substitute",
+]
 
 
 @jit(fast=True)
@@ -41,41 +48,159 @@ def correlate_vector(h, x, y, flip):  # (m + n - 1,), (n,), (m,), bool
         j += 1
 
 
-@jit
-def correlate_complex(h, x, y, flip):  # (m + n - 1,), (n,), (m,), bool
-    """`correlate_vector` for complex numbers, by four real ones that are whole vectors."""
-    real, imag = h.real.copy(), h.imag.copy()
-    left, right = x.real.copy(), x.imag.copy()
-    u, v = np.empty(y.size, left.dtype), np.empty(y.size, left.dtype)
-    correlate_vector(real, left, u, flip)
-    correlate_vector(imag, right, v, flip)
-    for i in range(y.size):
-        y[i] = u[i] - v[i]
-    correlate_vector(real, right, u, flip)
-    correlate_vector(imag, left, v, flip)
-    for i in range(y.size):
-        y[i] += 1j * (u[i] + v[i])
+@jit(fast=True)
+def _correlate_pair(h, x, y):  # (m + n - 1,), (2, n), (2, m)
+    """y[c][i] = sum_j h[i + j] x[c][j]: the loads of h serve two columns."""
+    m, n = y.shape[1], x.shape[1]
+    a, b = x[0], x[1]
+    u, v = y[0], y[1]
+    u[:] = 0
+    v[:] = 0
+    j = 0
+    while j + 4 <= n:
+        a0, a1, a2, a3 = a[j], a[j + 1], a[j + 2], a[j + 3]
+        b0, b1, b2, b3 = b[j], b[j + 1], b[j + 2], b[j + 3]
+        g = h[j : j + m + 3]
+        for i in range(m):
+            g0, g1, g2, g3 = g[i], g[i + 1], g[i + 2], g[i + 3]
+            u[i] += (g0 * a0 + g1 * a1) + (g2 * a2 + g3 * a3)
+            v[i] += (g0 * b0 + g1 * b1) + (g2 * b2 + g3 * b3)
+        j += 4
+    while j < n:
+        g = h[j : j + m]
+        for i in range(m):
+            u[i] += g[i] * a[j]
+            v[i] += g[i] * b[j]
+        j += 1
 
 
 @jit
 def correlate_block(h, X, Y, flip):  # (m + n - 1,), (n, k), (m, k), bool
     """Y[i] = sum_j h[i + j] X[j], or X[n - 1 - j] if flip.
 
-    The left factor is never materialised: its row i is h from i on, so that its leading dimension
-    is 1. A block narrower than a vector is taken column by column.
+    A register tile of whole vectors of columns, whose left factor is never materialised: its row i
+    is h from i on, so that its leading dimension is 1. Columns that are fewer than a vector come
+    transposed, Y^T = X^T A^T: then A^T is the right factor, its row j is h from j on, and the long
+    dimension fills the vectors.
     """
     m, n, k = Y.shape[0], X.shape[0], X.shape[1]
-    if k >= simd.lanes(h):
+    wide = k - k % simd.lanes(h)
+    if wide:
         first, step = ((n - 1) * k, -k) if flip else (0, k)
-        simd.gemm(h, 0, 1, m, X.reshape(-1), first, step, Y.reshape(-1), 0, k, n, k, 1, 0, 0)
+        simd.gemm(h, 0, 1, m, X.reshape(-1), first, step, Y.reshape(-1), 0, k, n, wide, 1, 0, 0)
+    rest = k - wide
+    if not rest:
         return
-    x, y = np.empty(n, h.dtype), np.empty(m, h.dtype)
-    for c in range(k):
+    x, y = np.empty((rest, n), h.dtype), np.empty((rest, m), h.dtype)
+    rows = X[::-1] if flip else X
+    for c in range(rest):
         for j in range(n):
-            x[j] = X[j, c]
-        correlate_vector(h, x, y, flip)
+            x[c, j] = rows[j, wide + c]
+    # A tile has four rows or eight; one or two left over take less time on their own.
+    tiled = rest if rest % 4 == 3 else rest - rest % 4
+    if m < simd.lanes(h):
+        tiled = 0
+    if tiled:
+        simd.gemm(x.reshape(-1), 0, n, tiled, h, 0, 1, y.reshape(-1), 0, m, n, m, 1, 0, 0)
+    for c in range(tiled, rest - 1, 2):
+        _correlate_pair(h, x[c : c + 2], y[c : c + 2])
+    if (rest - tiled) % 2:
+        correlate_vector(h, x[rest - 1], y[rest - 1], False)
+    for c in range(rest):
         for i in range(m):
-            Y[i, c] = y[i]
+            Y[i, wide + c] = y[c, i]
+
+
+@jit(fast=True)
+def correlate_complex(h, x, y, flip):  # (m + n - 1,), (n,), (m,), bool
+    """`correlate_vector` for complex numbers, real and imaginary parts apart.
+
+    Four terms a pass: 16 multiply-adds of a vector for eight loads from h.
+    """
+    m, n = y.size, x.size
+    first, step = (n - 1, -1) if flip else (0, 1)
+    real, imag = h.real.copy(), h.imag.copy()
+    u, v = np.zeros(m, real.dtype), np.zeros(m, real.dtype)
+    j = 0
+    while j + 4 <= n:
+        at = first + step * j
+        x0, x1, x2, x3 = x[at], x[at + step], x[at + 2 * step], x[at + 3 * step]
+        a0, a1, a2, a3 = x0.real, x1.real, x2.real, x3.real
+        b0, b1, b2, b3 = x0.imag, x1.imag, x2.imag, x3.imag
+        g, f = real[j : j + m + 3], imag[j : j + m + 3]
+        for i in range(m):
+            g0, g1, g2, g3 = g[i], g[i + 1], g[i + 2], g[i + 3]
+            f0, f1, f2, f3 = f[i], f[i + 1], f[i + 2], f[i + 3]
+            u[i] += ((g0 * a0 + g1 * a1) + (g2 * a2 + g3 * a3)) - (
+                (f0 * b0 + f1 * b1) + (f2 * b2 + f3 * b3)
+            )
+            v[i] += ((g0 * b0 + g1 * b1) + (g2 * b2 + g3 * b3)) + (
+                (f0 * a0 + f1 * a1) + (f2 * a2 + f3 * a3)
+            )
+        j += 4
+    while j < n:
+        x0 = x[first + step * j]
+        g, f = real[j : j + m], imag[j : j + m]
+        for i in range(m):
+            u[i] += g[i] * x0.real - f[i] * x0.imag
+            v[i] += g[i] * x0.imag + f[i] * x0.real
+        j += 1
+    for i in range(m):
+        y[i] = u[i] + 1j * v[i]
+
+
+@jit
+def correlate_complex_block(h, X, Y, flip):  # (m + n - 1,), (n, k), (m, k), bool
+    """`correlate_block` for complex numbers.
+
+    The real and the imaginary parts of X, side by side, times those of h.
+    """
+    m, n, k = Y.shape[0], X.shape[0], X.shape[1]
+    real, imag = h.real.copy(), h.imag.copy()
+    parts = np.empty((n, 2 * k), real.dtype)
+    for j in range(n):
+        for c in range(k):
+            parts[j, c] = X[j, c].real
+            parts[j, k + c] = X[j, c].imag
+    U, V = np.empty((m, 2 * k), real.dtype), np.empty((m, 2 * k), real.dtype)
+    correlate_block(real, parts, U, flip)
+    correlate_block(imag, parts, V, flip)
+    for i in range(m):
+        for c in range(k):
+            Y[i, c] = (U[i, c] - V[i, k + c]) + 1j * (U[i, k + c] + V[i, c])
+
+
+@jit(fast=True)
+def substitute(c, X):  # (n,), (k, n)
+    """Solve in place with the lower triangular Toeplitz matrix of first column c, row by row of X.
+
+    Eight unknowns a pass, whose terms then go from all that follow in one sweep.
+    """
+    n = c.size
+    tail = c[1:]
+    for b in X:
+        j = 0
+        while j < n:
+            stop = min(j + 8, n)
+            for i in range(j, stop):
+                s = b[i]
+                for q in range(j, i):
+                    s -= c[i - q] * b[q]
+                b[i] = s / c[0]
+            if stop == n:
+                break
+            x0, x1, x2, x3 = b[j], b[j + 1], b[j + 2], b[j + 3]
+            x4, x5, x6, x7 = b[j + 4], b[j + 5], b[j + 6], b[j + 7]
+            rest = b[stop:]
+            g = tail[: rest.size + 7]
+            for i in range(rest.size):
+                rest[i] -= (
+                    (g[i + 7] * x0 + g[i + 6] * x1)
+                    + (g[i + 5] * x2 + g[i + 4] * x3)
+                    + (g[i + 3] * x4 + g[i + 2] * x5)
+                    + (g[i + 1] * x6 + g[i] * x7)
+                )
+            j = stop
 
 
 @jit(fast=True)

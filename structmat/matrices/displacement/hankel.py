@@ -46,7 +46,7 @@ class Hankel(Windows):
     Notes
     -----
     The arguments are those of :func:`scipy.linalg.hankel`. How systems are solved, and how well, is
-    told at :class:`Toeplitz`.
+    told at :class:`Toeplitz`; iterations have no preconditioner here.
 
     References
     ----------
