@@ -184,8 +184,8 @@ def funm(A, f):
     Returns
     -------
     StructuredMatrix
-        Of the family where it has a rule (a circulant); else, for a Hermitian matrix, a product
-        V @ diag(f(w)) @ V.H that keeps structured eigenvectors.
+        Of the family where it has a rule (a circulant, a symmetric transform, a DFT); else, for a
+        Hermitian matrix, a product V @ diag(f(w)) @ V.H that keeps structured eigenvectors.
 
     Raises
     ------

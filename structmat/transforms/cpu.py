@@ -12,18 +12,37 @@ lines than its sixteen; and a pass through a buffer, all levels above the L2 cac
 memory, gains nothing over three levels a pass.
 """
 
+import numpy as np
+
 from structmat._backend import workers
 from structmat._backend.cpu import deferred, jit
 
-__all__ = ["fwht"]
+__all__ = ["fwht", "vector"]
 
 simd = deferred("structmat._backend.simd_walsh")
 
+_DOUBLE, _SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 _BLOCK = 2**14  # bytes of a block that stays in the L1 cache
 _NEAR = 2**11  # bytes between rows up to which radix 16 keeps its lines in the L1 cache
 _NARROW = 64  # bytes of a row below which columns are transposed: a vector of a wide machine
 _TASK = 2**21  # bytes of a task, and of the smallest array that is cut into tasks
+_LONG = 2**24  # bytes of one transform from which several threads help: memory is shared
 _SPLIT = 8  # a single long transform is cut into so many, joined by a pass of this radix
+
+
+def vector(x, overwrite):
+    """H_n x of one plain vector that a single task transforms; None for anything else.
+
+    What every call costs beside the kernel counts here: at n = 1,000 it is the larger part.
+    """
+    dtype, n = x.dtype, x.size
+    if dtype is not _DOUBLE and dtype is not _SINGLE:
+        return None
+    if not x.flags.carray or n & (n - 1) or not 0 < x.nbytes < 2 * _TASK:
+        return None
+    y = x if overwrite is True else np.empty(n, dtype)
+    _line(x, y)
+    return y
 
 
 def fwht(x, out, outer, n, inner, scale):
@@ -62,7 +81,7 @@ def fwht(x, out, outer, n, inner, scale):
         _transform(x, out, 0, outer, n, inner, scale)
         return
     size = n * inner
-    if size * x.itemsize < 2 * _TASK or n < _SPLIT:
+    if size * x.itemsize < _LONG or n < _SPLIT:
         rows = max(1, _TASK // (size * x.itemsize))
         tasks = [
             (x, out, start * size, stop - start, n, inner, scale)
@@ -82,6 +101,11 @@ def fwht(x, out, outer, n, inner, scale):
             for first, last in workers.chunks(part, columns)
         ],
     )
+
+
+@jit
+def _line(x, y):
+    _transform(x, y, 0, 1, x.size, 1, x.dtype.type(1))
 
 
 @jit

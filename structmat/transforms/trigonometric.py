@@ -252,8 +252,14 @@ def _scipy(name, x, type, axis, norm, orthogonalize):
     options = {"axis": axis, "norm": norm, "orthogonalize": orthogonalize, "workers": threads}
     if x.dtype.kind != "c":
         return function(x, type, **options)
-    # SciPy (1.17) transforms complex arrays too, but without regard to `orthogonalize`.
-    y = np.empty(x.shape, x.dtype)
-    y.real = function(x.real, type, **options)
-    y.imag = function(x.imag, type, **options)
-    return y
+    # SciPy (1.17) transforms complex arrays too, but without regard to `orthogonalize`. Real and
+    # imaginary parts side by side are transformed together, faster than one after the other, unless
+    # they are one long line, which leaves the cache.
+    if x.size == x.shape[axis] >= _LARGE:
+        y = np.empty(x.shape, x.dtype)
+        y.real = function(x.real, type, **options)
+        y.imag = function(x.imag, type, **options)
+        return y
+    pairs = np.ascontiguousarray(x)[..., None].view(x.real.dtype)
+    y = np.ascontiguousarray(function(pairs, type, **options))
+    return y.view(x.dtype)[..., 0]

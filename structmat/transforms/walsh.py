@@ -11,10 +11,11 @@ from structmat.transforms import cpu, orders
 
 __all__ = ["fwht", "ifwht"]
 
+NATURAL = "natural"
 NORMS = ("backward", "ortho", "forward")
 
 
-def fwht(x, *, axis=-1, order="natural", norm=None, out=None, overwrite_x=False):
+def fwht(x, *, axis=-1, order=NATURAL, norm=None, out=None, overwrite_x=False):
     """Fast Walsh-Hadamard transform, ``y[k] = sum_j (-1)**popcount(j & k) x[j]``.
 
     Parameters
@@ -72,6 +73,11 @@ def fwht(x, *, axis=-1, order="natural", norm=None, out=None, overwrite_x=False)
     >>> fwht(np.array([1.0, 2.0, 3.0, 4.0]), order="sequency", norm="ortho")
     array([ 5., -2.,  0., -1.])
     """
+    plain = norm is None and out is None and order is NATURAL and axis == -1
+    if plain and type(x) is np.ndarray and x.ndim == 1 and type(overwrite_x) is bool:
+        y = cpu.vector(x, overwrite_x)
+        if y is not None:
+            return y
     return _transform(x, axis, order, norm, out, overwrite_x, inverse=False)
 
 
@@ -111,15 +117,7 @@ def ifwht(x, *, axis=-1, order="natural", norm=None, out=None, overwrite_x=False
 
 
 def _transform(x, axis, order, norm, out, overwrite_x, inverse):
-    natural = type(order) is str and order == "natural"
-    if out is None and natural and type(x) is np.ndarray and x.ndim == 1 and type(axis) is int:
-        # The common case: what follows takes longer than the transform of 1,000 numbers.
-        n, flags = x.shape[0], x.flags
-        plain = x.dtype.char in "fd" and x.dtype.isnative and flags.c_contiguous and flags.aligned
-        if plain and axis in (-1, 0) and n and not n & (n - 1) and type(overwrite_x) is bool:
-            y = x if overwrite_x and flags.writeable else np.empty(n, x.dtype)
-            cpu.fwht(x, y, 1, n, 1, _factor(n, norm, inverse))
-            return y
+    natural = isinstance(order, str) and order == "natural"
     _checks.choice(order if isinstance(order, str) else repr(order), "order", orders.ORDERS)
     _checks.flag(overwrite_x, "overwrite_x")
     _checks.choice(norm, "norm", (None, *NORMS))

@@ -119,6 +119,17 @@ def test_a_length_that_is_dear_to_the_fft_takes_its_array_for_any_number_of_colu
     assert sm.DFT(1021)._dense_columns == 0  # an array of 16 MiB
 
 
+def test_one_column_may_be_faster_than_the_array_where_two_are_not(empty, rng):
+    for A in (sm.Haar(512), sm.DCT(384), sm.Haar(512).H):
+        x = rng.standard_normal((A.shape[0], 2))
+        column = A @ x[:, 0]
+        assert len(empty) == 0
+        both = A @ x
+        assert len(empty) == 1
+        assert np.abs(both[:, 0] - column).max() <= 1e-12 * np.abs(column).max()
+        empty.clear()
+
+
 def test_an_order_with_no_small_factor_costs_nothing_to_construct():
     n = 2**89 - 1  # prime: no table and no trial division may run over it
     assert sm.DFT(n).shape == (n, n)
@@ -177,3 +188,22 @@ def test_transposes_are_made_once():
         assert A.H.H is A
         assert np.allclose(A.H.toarray(), A.toarray().conj().T, rtol=1e-15, atol=1e-15)
         assert A.copy().H == A.H
+
+
+@pytest.mark.parametrize(
+    "A",
+    [sm.Hadamard(1024), sm.Hadamard(1024, dtype=complex), sm.DFT(64), sm.DCT(100, dtype=complex)],
+    ids=str,
+)
+def test_unaligned_and_read_only_operands(A, rng):
+    n = A.shape[0]
+    dense = A.toarray()
+    for dtype in (np.float64, np.complex128):
+        x = rng.standard_normal(n).astype(dtype)
+        memory = bytearray(x.nbytes + 1)
+        unaligned = np.frombuffer(memory, np.uint8)[1:].view(dtype)
+        unaligned[:] = x
+        assert not unaligned.flags.aligned
+        unaligned.flags.writeable = False
+        y = A @ unaligned
+        assert np.abs(y - dense @ x).max() <= 100 * eps(y) * A.norm(2) * np.linalg.norm(x)

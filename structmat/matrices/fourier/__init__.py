@@ -22,12 +22,13 @@ A matrix holds no array and therefore has no device: it acts on NumPy and CuPy a
 
 ==================  ============================================================================
 `transform`         Transform: what follows from A = s L Q R
+`products`          TransformProduct: products with it; `scale` its scale, a power of the length
 `hadamard`          Hadamard; `paley` its tables and bit counts
 `dft`               DFT; `hermite` its eigenvectors
 `trigonometric`     DCT and DST; `special` the odd singular values of one type
 `haar`              Haar
 `adjoint`           AdjointTransform: A^H where it is no transform of the same name
-`small`             arrays of small orders, for products with one column
+`small`             arrays of small orders, for products with a few columns
 `rules`             A @ A.H = s^2 I, F @ F = n (reflection), H (x) H = H
 ==================  ============================================================================
 

@@ -49,9 +49,11 @@ class AdjointTransform(Transform):
         self._weights, self._ends = matrix._weights[::-1], matrix._ends
         root = matrix._root
         self._root = None if root is None else root.conjugate()
+        self._real_entries = matrix._real_entries
         n = matrix.shape[0]
-        super().__init__(n, matrix.dtype, matrix._base, matrix._exponent, (0, 0))
-        self._key, self._dense_columns = (_of_adjoint, matrix._key), matrix._dense_columns
+        super().__init__(n, matrix.dtype, matrix._base, matrix._exponent, (0, 0, 0))
+        self._key, self._key_dtype = (_of_adjoint, matrix._key), matrix._key_dtype
+        self._dense_first, self._dense_columns = matrix._dense_first, matrix._dense_columns
 
     def _fast(self, X):
         return self.matrix._fast_adjoint(X)
@@ -61,6 +63,13 @@ class AdjointTransform(Transform):
 
     def _adjoint(self):
         return self.matrix
+
+    def _present(self):
+        return self.matrix._present()
+
+    def _trace(self):
+        value = self.matrix._trace()
+        return value if value is NotImplemented else value.conjugate()
 
     def _conj(self):
         return self.matrix._conj()._adjoint()
@@ -107,8 +116,8 @@ class AdjointTransform(Transform):
     def _has_eigenbasis(self):
         return self.matrix._has_eigenbasis()
 
-    def _unit_power(self, r, c):
-        return self.matrix._unit_power(r, c.conjugate())._adjoint()
+    def _unit_power(self, r):
+        return self.matrix._unit_power(r)._adjoint()
 
     def _flops(self):
         return self.matrix._flops()

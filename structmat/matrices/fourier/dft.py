@@ -7,8 +7,9 @@ from structmat._backend.arrays import namespace_of
 from structmat._results import EigResult
 from structmat.matrices.fourier.angles import products, root_of_unity, tabulated
 from structmat.matrices.fourier.hermite import fourier_eigenvectors
-from structmat.matrices.fourier.small import FFT, is_smooth
-from structmat.matrices.fourier.transform import EXPONENT, Transform, normalisation, order_of
+from structmat.matrices.fourier.scale import EXPONENT, normalisation, order_of
+from structmat.matrices.fourier.small import fft_limits
+from structmat.matrices.fourier.transform import Transform
 
 __all__ = ["DFT"]
 
@@ -29,7 +30,9 @@ class DFT(Transform):
     slogdet, norms
     eigenvalues        sqrt(n) times 1, -i, -1, i, about n / 4 times each
     eigenvectors       real and orthonormal, O(n^2), an array of n^2 numbers
-    powers, functions  F^2 = n times a permutation (k to -k); f(F) is a sum of four terms
+    powers, functions  F^2 = n times a permutation (k to -k); f(F) is a sum of four terms, for
+                       :func:`structmat.linalg.funm` too
+    trace              Gauss's sum, in closed form
     entries            a root of unity each
     =================  ============================================================================
 
@@ -80,6 +83,7 @@ class DFT(Transform):
     _parameters = ("n", "normalization", "dtype")
     _algorithm = "FFT"
     _root = -1j
+    _real_entries = False
 
     def __init__(self, n, norm=None, dtype=np.complex128):
         self.n = order_of(n)
@@ -90,7 +94,7 @@ class DFT(Transform):
                 f"a DFT is complex: `dtype` must be complex64 or complex128; got {dtype}. "
                 "For real matrices see DCT and DST"
             )
-        limits = FFT[is_smooth(self.n)]
+        limits = fft_limits(self.n, dtype)
         super().__init__(self.n, dtype, self.n, EXPONENT[self.normalization], limits)
 
     def _fast(self, X):
@@ -143,7 +147,19 @@ class DFT(Transform):
         total = self.n * (self.n - 1) // 2 + (self.n % 2 == 0)
         return (1, -1j, -1, 1j)[total % 4] * (1 + 0j)
 
+    def _present(self):
+        """-1 and i are no eigenvalues of the smallest orders."""
+        return {1: (0,), 2: (0, 2), 3: (0, 1, 2), 4: (0, 1, 2)}.get(self.n, (0, 1, 2, 3))
+
+    def _trace(self):
+        """Gauss's sum: 1, -i, -1 and i are eigenvalues about n / 4 times each."""
+        n = self.n
+        values = (1, -1j, -1, 1j)
+        times = (n // 4 + 1, (n + 1) // 4, (n + 2) // 4, (n - 1) // 4)
+        return self._scale_to(1) * sum(v * (m - times[0]) for v, m in zip(values, times))
+
     def _eigvals(self):
+        self._guard_values("eigenvalues")
         unit = np.array([1, -1j, -1, 1j])[self._hermite_numbers() % 4]
         return (self._scale_to(1) * unit).astype(self.dtype)
 
@@ -155,14 +171,11 @@ class DFT(Transform):
         V = fourier_eigenvectors(self.n)
         return EigResult(self._eigvals(), _rules.lift(V.astype(np.finfo(self.dtype).dtype)))
 
-    def _unit_power(self, r, c):
+    def _unit_power(self, r):
         """(A / s)^2 maps k to -k, (A / s)^3 is the inverse of A / s."""
-        r %= 4
         if r % 2:
-            A = self if r == 1 else self._adjoint()
-            return (c / self._scale_to(1)) * A
-        one = _rules.make("identity", self.n, self.dtype) if r == 0 else self._reversal()
-        return c * one
+            return self if r == 1 else self._adjoint()
+        return _rules.make("identity", self.n, self.dtype) if r == 0 else self._reversal()
 
     def _reversal(self):
         return _rules.make("permutation", -np.arange(self.n) % self.n, self.dtype)

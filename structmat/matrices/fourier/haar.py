@@ -6,8 +6,9 @@ import numpy as np
 
 from structmat import _checks, _rules, transforms
 from structmat.matrices.fourier.angles import indices
+from structmat.matrices.fourier.scale import order_of
 from structmat.matrices.fourier.small import HAAR
-from structmat.matrices.fourier.transform import Transform, order_of
+from structmat.matrices.fourier.transform import Transform
 
 __all__ = ["Haar"]
 
@@ -78,7 +79,7 @@ class Haar(Transform):
             )
         if self.levels > most:
             raise ValueError(
-                f"Haar of {self.levels} levels needs `n` to be a multiple of {2**self.levels}; "
+                f"Haar of {self.levels} levels needs `n` to be a multiple of 2**{self.levels}; "
                 f"got {n}, which has {most}"
             )
         self._root = -1 if self.n == 2 and self.levels == 1 else None

@@ -10,14 +10,9 @@ from structmat._backend.arrays import namespace_of
 from structmat._results import EigResult
 from structmat.matrices.fourier import paley
 from structmat.matrices.fourier.angles import indices
+from structmat.matrices.fourier.scale import EXPONENT, normalisation, order_of, power_of
 from structmat.matrices.fourier.small import WALSH
-from structmat.matrices.fourier.transform import (
-    EXPONENT,
-    Transform,
-    normalisation,
-    order_of,
-    power_of,
-)
+from structmat.matrices.fourier.transform import Transform
 
 __all__ = ["Hadamard"]
 
@@ -154,6 +149,22 @@ class Hadamard(Transform):
     def _with_norm(self, norm):
         return Hadamard(self.n, self.order, norm, self.dtype)
 
+    def _signs(self):
+        """The trace of the matrix of signs: that of H_2 vanishes, and with it that of a product.
+
+        In dyadic order entry (i, i) counts every pair of bits b, k - 1 - b of i twice, and a middle
+        bit once, which then is 1 as often as 0. In sequency order a middle bit is always left.
+        """
+        if self._k == 0:
+            return int(np.trace(paley.table(self._m)))
+        return self.n if self.order == "dyadic" and self._k % 2 == 0 else 0
+
+    def _trace(self):
+        return self._modulus() * self._signs()
+
+    def _negative(self):
+        return (self.n - self._signs() // math.isqrt(self.n)) // 2
+
     def _det_sign(self):
         """det(A (x) B) = det(A)^n det(B)^m; a reordering of rows is odd for n = 4 at most.
 
@@ -177,6 +188,7 @@ class Hadamard(Transform):
         """Kronecker products of those of the factors; H_2 = R diag(sqrt 2, -sqrt 2) R^T."""
         if not self._has_eigenbasis():
             return NotImplemented
+        self._guard_values("eigenvalues")
         table_values, table_vectors = _table_basis(self._m)
         sign = paley.signs(np.arange(1 << self._k), (1 << self._k) - 1)
         w = self._scale_to(1) * (table_values[:, None] * sign).reshape(-1)

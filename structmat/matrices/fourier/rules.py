@@ -8,7 +8,8 @@ from structmat import _rules
 from structmat._rules import register
 from structmat.matrices.elementary.dense import closed_with_dense
 from structmat.matrices.fourier.hadamard import Hadamard
-from structmat.matrices.fourier.transform import Transform, power_of
+from structmat.matrices.fourier.scale import power_of
+from structmat.matrices.fourier.transform import Transform
 
 __all__: list[str] = []
 

@@ -20,35 +20,17 @@ from structmat._results import (
     QRResult,
     SVDResult,
 )
-from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.fourier.small import dense_columns, dense_copy
+from structmat.matrices.fourier.products import TransformProduct
+from structmat.matrices.fourier.scale import DUAL, EXPONENT, power_of
 
-__all__ = ["DUAL", "EXPONENT", "Transform", "normalisation", "order_of", "power_of"]
-
-# The scale of a transform of length L is L^e. The inverse has the exponent -e.
-EXPONENT = {None: 0.5, "ortho": 0.0, "forward": -0.5}
-DUAL = {None: "forward", "ortho": "ortho", "forward": None}
+__all__ = ["Transform"]
 
 
-def normalisation(norm):
-    """None, "ortho" or "forward"; "backward" is SciPy's other word for None."""
-    _checks.choice(norm, "norm", (None, "backward", "ortho", "forward"))
-    return None if norm == "backward" else norm
-
-
-def order_of(n):
-    """An order: at least 1, because no library transforms nothing."""
-    n = _checks.size(n, "n")
-    if n == 0:
-        raise ValueError("`n` must be at least 1: there is no transform of length 0")
-    return n
-
-
-class Transform(StructuredMatrix):
+class Transform(TransformProduct):
     """A = s L Q R; see the head of this module. Not for use by itself.
 
     A subclass calls ``super().__init__(n, dtype, base, exponent, limits)`` (the scale is
-    ``base ** exponent``; `limits` is a pair of `small`) and writes `_fast` and `_fast_adjoint` (of
+    ``base ** exponent``; `limits` are those of `small`) and writes `_fast` and `_fast_adjoint` (of
     a vector or a block), `_entries`, `_toarray`, `_unit` and `_unit_adjoint` (names that Q and Q^H
     share with their equals), `_with_norm` and `_det_sign`.
     """
@@ -61,40 +43,12 @@ class Transform(StructuredMatrix):
 
     def __init__(self, n, dtype, base, exponent, limits):
         self._base, self._exponent = base, exponent
-        super().__init__(dtype, (n, n))
-        self._key = type(self), tuple(getattr(self, name) for name in self._parameters)
-        self._dense_columns = dense_columns(n, self.dtype, limits)
+        super().__init__(n, dtype, limits)
 
-    @classmethod
-    def _from_parameters(cls, **values):
-        # By position: the argument `norm` is kept as `normalization`, because A.norm is a verb.
-        return cls(*values.values())
-
-    def __matmul__(self, x):
-        # A product with a few vectors of order 64 takes no longer than the door for all the rest.
-        if self._dense_columns and type(x) is np.ndarray and x.dtype is self.dtype:
-            shape = x.shape
-            if shape[:1] == self.shape[1:] and (
-                len(shape) == 1 or (len(shape) == 2 and shape[1] <= self._dense_columns)
-            ):
-                return dense_copy(*self._key).dot(x)
-        return super().__matmul__(x)
-
-    def _apply(self, X):
-        columns = X.shape[1]
-        if columns <= self._dense_columns and type(X) is np.ndarray:
-            return dense_copy(*self._key).dot(X)
-        if columns == 1:  # a contiguous vector is transformed faster than a column
-            return self._fast(X.reshape(-1)).reshape(-1, 1)
-        return self._fast(X)
-
-    def _adjoint(self):
+    def _conjugate_transpose(self):
         if self._unit() == self._unit_adjoint() and self._weights == (1.0, 1.0):
             return self
         return _rules.make("adjoint_transform", self)
-
-    def _conj(self):
-        return self
 
     # ------------------------------------------------------------ scale and singular values
 
@@ -103,7 +57,10 @@ class Transform(StructuredMatrix):
         try:
             return power_of(self._base, self._exponent * power)
         except OverflowError:
-            raise OverflowError(f"(scale of {type(self).__name__})^{power} is too large") from None
+            raise OverflowError(
+                f"a power of this {type(self).__name__}, whose singular values are "
+                f"{self._base}^{self._exponent * power:g}, is too large"
+            ) from None
 
     def _modulus(self):
         """base^(e - 1/2): what the entries of the unnormalised transform are multiplied by."""
@@ -129,8 +86,13 @@ class Transform(StructuredMatrix):
         return spectrum[0][0] / spectrum[-1][0]
 
     def _svdvals(self):
+        self._guard_values("svdvals")
         values, times = zip(*self._spectrum())
         return np.repeat(np.array(values, np.finfo(self.dtype).dtype), times)
+
+    def _guard_values(self, verb):
+        """MemoryError before a list of n numbers that does not fit is begun."""
+        _checks.guard_dense((self.shape[0], 1), self.dtype, verb)
 
     def _svd(self, full_matrices):
         """U and V are Q, the identity, and a permutation that brings the odd value to its place."""
@@ -237,7 +199,18 @@ class Transform(StructuredMatrix):
         trace = float(self.diagonal().real.sum(dtype=np.float64)) / self._scale_to(1)
         return (self.shape[0] - round(trace)) // 2
 
+    def _diagonal(self):
+        self._guard_values("diagonal")
+        i = np.arange(self.shape[0])
+        return self._entries(i, i)
+
+    def _trace(self):
+        if not self._is_involution():
+            return NotImplemented
+        return self._scale_to(1) * (self.shape[0] - 2 * self._negative())
+
     def _signed_values(self):
+        self._guard_values("eigenvalues")
         negative, s = self._negative(), self._scale_to(1)
         values = np.full(self.shape[0], s, np.finfo(self.dtype).dtype)
         values[:negative] = -s
@@ -294,42 +267,63 @@ class Transform(StructuredMatrix):
         """A^p = s^p Q^(p mod m)."""
         if self._root is None:
             return NotImplemented
-        return self._unit_power(p, self._scale_to(p))
+        r = p % self._period()
+        return self._multiple(self._scale_to(p - r % 2), r, "A ** p")
 
-    def _unit_power(self, r, c):
-        """c (A / s)^r."""
-        r %= 2
-        if r:
-            return (c / self._scale_to(1)) * self
-        return c * _rules.make("identity", self.shape[0], self.dtype)
+    def _period(self):
+        """m, with Q^m = I."""
+        return 2 if self._root == -1 else 4
 
-    def _function(self, f):
+    def _unit_power(self, r):
+        """Q^r for even r, s Q^r for odd r."""
+        return self if r else _rules.make("identity", self.shape[0], self.dtype)
+
+    def _multiple(self, c, r, verb):
+        with np.errstate(over="ignore"):
+            _checks.representable(np.asarray(abs(c), np.finfo(self.dtype).dtype), verb)
+        return c * self._unit_power(r)
+
+    def _present(self):
+        """The j for which s u^j is an eigenvalue."""
+        return range(self._period())
+
+    def _function(self, f, verb):
         """f(A) = sum_r c_r (A / s)^r over r < m, with f(s u^j) = sum_r c_r u^(j r) for j < m."""
         if self._root is None or self.shape[0] < 2:
             return NotImplemented
-        m, u, s = (2 if self._root == -1 else 4), self._root, self._scale_to(1)
-        values = [f(complex(s * u**j)) for j in range(m)]
+        m, u, s = self._period(), self._root, self._scale_to(1)
+        at = np.array([s * complex(u) ** j for j in self._present()])
+        found = f(at.real.copy() if self._is_hermitian() else at)
+        # What f is where there is no eigenvalue does not matter.
+        values = dict(zip(self._present(), found.tolist()))
         terms = []
         for r in range(m):
-            c = sum(value * (u ** (-j * r % m)) for j, value in enumerate(values)) / m
+            c = sum(value * (u ** (-j * r % m)) for j, value in values.items()) / m
             c = c.real if c.imag == 0 else c
-            terms.append(self._unit_power(r, c))
+            terms.append(self._multiple(c / s if r % 2 else c, r, verb))
         return _rules.make("sum", *terms)
+
+    def _funm(self, f):
+        narrow = np.result_type(self.dtype, np.complex64)
+        real = np.finfo(narrow).dtype
+        return self._function(
+            lambda w: f(w.astype(narrow if w.dtype.kind == "c" else real)), "funm"
+        )
 
     def _expm(self):
         return self._representable(np.exp, "expm")
 
     def _sqrtm(self):
-        return self._representable(np.sqrt, "sqrtm")
+        return self._function(_of_complex(np.sqrt), "sqrtm")
 
     def _logm(self):
-        return self._representable(np.log, "logm")
+        return self._function(_of_complex(np.log), "logm")
 
     def _representable(self, f, verb):
         with np.errstate(over="ignore"):
             largest = np.asarray(f(self._scale_to(1)), np.finfo(self.dtype).dtype)
         _checks.representable(largest, verb)
-        return self._function(f)
+        return self._function(_of_complex(f), verb)
 
     # ------------------------------------------------------------ cost
 
@@ -358,11 +352,9 @@ class Transform(StructuredMatrix):
         return cls(shape[0], dtype=dtype)
 
 
-def power_of(base, e):
-    """base^e for a multiple e of 1/2, with at most three roundings and none where it is exact."""
-    whole, half = divmod(abs(e), 1)
-    value = float(base) ** whole * (math.sqrt(base) if half else 1.0)
-    return value if e >= 0 else 1 / value
+def _of_complex(f):
+    """f of numbers as complex ones in double precision: roots and logarithms of negative ones."""
+    return lambda w: f(w.astype(np.complex128))
 
 
 class InverseTransform(Factorization):

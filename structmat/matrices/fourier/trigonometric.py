@@ -6,15 +6,10 @@ import numpy as np
 
 from structmat import _checks, _rules, transforms
 from structmat.matrices.fourier.angles import cos_pi, indices, products, sin_pi, tabulated
-from structmat.matrices.fourier.small import TRIGONOMETRIC, is_smooth
+from structmat.matrices.fourier.scale import DUAL, EXPONENT, normalisation, order_of
+from structmat.matrices.fourier.small import trigonometric_limits
 from structmat.matrices.fourier.special import end_values
-from structmat.matrices.fourier.transform import (
-    DUAL,
-    EXPONENT,
-    Transform,
-    normalisation,
-    order_of,
-)
+from structmat.matrices.fourier.transform import Transform
 
 __all__ = ["DCT", "DST"]
 
@@ -43,7 +38,7 @@ class _Trigonometric(Transform):
         self._root = -1 if self.type in (1, 4) else None
         length = 2 * (self.n + self._longer[at])
         dtype = _checks.result_dtype(dtype, name)
-        limits = TRIGONOMETRIC[is_smooth(length)]
+        limits = trigonometric_limits(length if self.type == 1 else self.n, dtype)
         super().__init__(self.n, dtype, length, EXPONENT[self.normalization], limits)
 
     def _variant(self, type, norm, orthogonalize):
@@ -63,10 +58,14 @@ class _Trigonometric(Transform):
         )
         return _scaled_rows(Y, self._ends, right)
 
-    def _adjoint(self):
-        if self._weights == (1.0, 1.0):
-            return self._variant(_TRANSPOSED[self.type], self.normalization, self.orthogonalize)
-        return _rules.make("adjoint_transform", self)
+    def _conjugate_transpose(self):
+        if self._weights != (1.0, 1.0):
+            return _rules.make("adjoint_transform", self)
+        if self.type in (1, 4):
+            return self
+        A = self._variant(_TRANSPOSED[self.type], self.normalization, self.orthogonalize)
+        A._partner = self
+        return A
 
     def _inv(self):
         """Types 1 and 4 invert themselves, 2 and 3 each other, under the dual normalisation."""
@@ -78,8 +77,8 @@ class _Trigonometric(Transform):
         period = 2 * q
         value = tabulated(self._function_of_angle, products(left, right, period), period, q)
         for index, weight in zip((k, j), self._squares()):
-            at_end = np.isin(index, [e % self.n for e in self._ends])
-            value = value * np.where(at_end, math.sqrt(weight), 1.0)
+            for end in self._ends:  # Python integers, of any size
+                value = value * np.where(index == end % self.n, math.sqrt(weight), 1.0)
         return (2 * self._modulus() * value).astype(self.dtype)
 
     def _squares(self):
