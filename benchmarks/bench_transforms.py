@@ -17,6 +17,7 @@ import ctypes
 import importlib.util
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -266,6 +267,19 @@ def toeplitz_solves():
     return rows
 
 
+def where():
+    """What the figures were measured on, for the tables of the docs."""
+    import numba
+    import scipy
+    from numba.core.codegen import get_host_cpu_features
+
+    vectors = "AVX-512" if "+avx512f" in get_host_cpu_features() else "no AVX-512"
+    return {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {vectors}",
+        "versions": f"numpy {np.__version__}, scipy {scipy.__version__}, numba {numba.__version__}",
+    }
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", metavar="OUT", help="also write the numbers to this file")
@@ -287,7 +301,7 @@ def main():
         folder.mkdir(parents=True, exist_ok=True)
         for name, (title, rows) in tables.items():
             notes = [note] + NOTES * (name == "transforms-fwht")
-            result = {"title": title, "notes": notes, "rows": rows}
+            result = {"title": title, **where(), "notes": notes, "rows": rows}
             (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
 
 
