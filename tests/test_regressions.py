@@ -450,3 +450,15 @@ def test_certificate_of_a_right_hand_side_near_the_largest_number(dtype):
     np.testing.assert_allclose(x, b / 5, rtol=1e-5)
     assert info.backward_error < 10 * np.finfo(dtype).eps
     assert info.residual < 100 * np.finfo(dtype).eps
+
+
+def test_a_high_power_keeps_the_structure_that_it_has():
+    n = 400
+    bands = np.full(n - 1, 0.25)
+    T = sm.Tridiagonal(bands, np.full(n, 0.5), bands)
+    for A in (T, T.to(sm.Sparse), sm.Triangular(np.tril(np.full((8, 8), 0.2)))):
+        power = A**100
+        assert not isinstance(power, sm.Dense), type(A).__name__
+        expected = np.linalg.matrix_power(A.toarray(), 100)
+        np.testing.assert_allclose(power.toarray(), expected, atol=1e-13)
+    assert isinstance(T**5000, sm.Dense)  # 5,000 factors cost more than 400^2 entries

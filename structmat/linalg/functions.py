@@ -12,7 +12,7 @@ from structmat.linalg.solve import inv
 
 __all__ = ["expm", "expm_multiply", "funm", "logm", "matrix_power", "sqrtm"]
 
-LAZY_POWER = 64  # the highest power that is kept as a product of so many factors
+LAZY_POWER = 64  # a power up to this may stay a product of so many factors, whatever that costs
 
 
 def matrix_power(A, n):
@@ -59,11 +59,17 @@ def matrix_power(A, n):
     result = A._power(n)
     if result is not NotImplemented:
         return result
-    if n > LAZY_POWER and _door.small(A):
-        # A product of n factors costs n products each time that it is applied.
-        return matrix_power(_door.dense(A, "matrix_power"), n)
     half = matrix_power(A, n // 2)
+    if n > LAZY_POWER and _door.small(A) and _costs_more_than_dense(half):
+        return matrix_power(_door.dense(A, "matrix_power"), n)
     return half @ half @ A if n % 2 else half @ half
+
+
+def _costs_more_than_dense(A):
+    """Whether a product with A takes more operations than with its array: many lazy factors do."""
+    cost = A._cost("matmul", 1)
+    each = 8.0 if A.dtype.kind == "c" else 2.0
+    return cost is not NotImplemented and cost.flops > each * A.size
 
 
 def expm(A):

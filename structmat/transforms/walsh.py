@@ -48,7 +48,7 @@ def fwht(x, *, axis=-1, order=NATURAL, norm=None, out=None, overwrite_x=False):
     ValueError
         n is not a power of two, or `out` does not fit.
     TypeError
-        The dtype is not supported.
+        The dtype is not supported, or `out` is no array.
     OverflowError
         Integers so large that a sum of n of them may not fit int64.
 
