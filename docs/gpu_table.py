@@ -59,8 +59,8 @@ def measured(result: dict) -> list[str]:
     ceilings = result["ceilings"]
     lines = [
         f"Times on {result['env']['card']}, {result['date'][:10]}, commit "
-        f"``{(result['git'] or 'unknown')[:12]}``. The floor is what the bytes and additions of a "
-        f"transform take at the rates measured in the same run (copy {ceilings['copy_tbs']:.3g} "
+        f"``{(result['git'] or 'unknown')[:12]}``. The floor is what the bytes and the arithmetic "
+        f"take at the rates measured in the same run (copy {ceilings['copy_tbs']:.3g} "
         "TB/s); no kernel can be faster.",
         "",
     ]
@@ -68,7 +68,7 @@ def measured(result: dict) -> list[str]:
         [
             {
                 "case": timing["case"],
-                "outer x n x inner": " x ".join(map(str, timing["shape"])),
+                "shape": " x ".join(map(str, timing["shape"])),
                 "dtype": timing["dtype"],
                 "output": timing["variant"],
                 "ms": timing["ms"],

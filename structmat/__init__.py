@@ -24,6 +24,16 @@ _CONTENTS = {
     "KroneckerTwoTerm": "structmat.matrices.kronecker",  # A (x) B + C (x) D
     "KhatriRao": "structmat.matrices.kronecker",  # columnwise Kronecker product
     "FaceSplitting": "structmat.matrices.kronecker",  # row by row: the adjoint of KhatriRao
+    # ---- chains of Kronecker-sparse factors
+    "KroneckerSparse": "structmat.matrices.chain",  # I_a (x) ones(b, c) (x) I_d, entry by entry
+    "Chain": "structmat.matrices.chain",  # a product of such factors and permutations
+    "Butterfly": "structmat.matrices.chain",
+    "Monarch": "structmat.matrices.chain",
+    "causal_monarch": "structmat.matrices.chain",  # a basis in which long convolutions are causal
+    "causality_leak": "structmat.matrices.chain",
+    "factor_mm_star": "structmat.matrices.chain.learn",  # M = M1 M2^H with Monarch factors
+    "fit_butterfly": "structmat.matrices.chain.learn",  # for targets without exact factors
+    "monarch_mix": "structmat.matrices.chain",  # long convolutions of batches of sequences
     # ---- transforms as matrices
     "Hadamard": "structmat.matrices.fourier",
     "DFT": "structmat.matrices.fourier",

@@ -1,4 +1,4 @@
-"""The commands of `python -m structmat`, and the photograph's scene on a small picture."""
+"""The commands of `python -m structmat`, and the scenes on a small picture."""
 
 import importlib.util
 import re
@@ -11,7 +11,7 @@ import pytest
 import structmat as sm
 from structmat import demo
 from structmat.__main__ import main
-from structmat.demo import _stage, photograph
+from structmat.demo import _stage, photograph, transform
 
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
 
@@ -47,7 +47,7 @@ def test_denoising_raises_the_likelihood_and_the_quality(picture):
     assert photograph.psnr(picture, mean) > photograph.psnr(picture, noisy) + 5
 
 
-def test_the_scene_from_beginning_to_end(picture, tmp_path, capsys, monkeypatch):
+def test_the_photograph_from_beginning_to_end(picture, tmp_path, capsys, monkeypatch):
     if not HAS_MATPLOTLIB:  # the extra `test` does not bring it: all but the figure is run then
         monkeypatch.setattr(_stage, "require", lambda *modules: None)
         monkeypatch.setattr(photograph, "figure", lambda *pictures: _NoFigure())
@@ -65,6 +65,50 @@ def test_the_scene_from_beginning_to_end(picture, tmp_path, capsys, monkeypatch)
 class _NoFigure:
     def savefig(self, path, **options):
         path.write_bytes(b"not a figure")
+
+
+def test_transforms_are_found_and_others_are_not():
+    found = {name: transform.find(table) for name, table in transform.tables(32).items()}
+    assert found["Fourier"].error < 1e-14
+    assert [p for p in found["Fourier"].matrix.patterns if p] == [
+        (2**i, 2, 2, 16 >> i) for i in range(5)
+    ]
+    for name in ("cosine", "random"):  # real splits of rank one hold neither
+        assert 0.3 < found[name].lower_bound <= found[name].error < 1
+    cosine = transform.tables(32)["cosine"]
+    exact = transform.find(cosine, rtol=transform.RTOL)
+    assert exact.error < 1e-14
+    np.testing.assert_allclose(exact.matrix.toarray(), cosine, atol=1e-14)
+
+
+def test_compression_keeps_the_largest_coefficients(picture):
+    picture = transform.cropped(picture)
+    assert picture.shape == (16, 16)
+    kept = transform.compressed(picture, sm.Kronecker(*2 * [sm.DCT(16, norm="ortho")]))
+    dense = np.kron(*2 * [transform.tables(16)["cosine"]])
+    expected = dense @ picture.reshape(-1)
+    order = np.argsort(abs(expected))
+    expected[order[: -round(transform.KEPT * 256)]] = 0
+    np.testing.assert_allclose(kept.reshape(-1), dense.T @ expected, atol=1e-13)
+
+
+def test_the_transform_from_beginning_to_end(picture, tmp_path, capsys, monkeypatch):
+    if not HAS_MATPLOTLIB:
+        monkeypatch.setattr(_stage, "require", lambda *modules: None)
+        monkeypatch.setattr(transform, "figure", lambda *pictures: _NoFigure())
+    measured = transform.run(tmp_path, picture=picture)
+    text = capsys.readouterr().out
+    assert measured["figure"].stat().st_size > 0
+    assert measured["order"] == 16
+    assert measured["Fourier"]["error"] < 1e-14
+    assert measured["Fourier"]["permuted"]
+    assert measured["cosine"]["error"] < 1e-14
+    assert measured["random"]["lower_bound"] > 0.3
+    assert measured["agreement"] < 1e-14
+    assert measured["psnr"] > 20
+    assert measured["transform_dense_bytes"] == 8 * 256**2
+    for words in ("sparse factors and a permutation", "no fast transform", "SciPy's", "PSNR"):
+        assert words in text
 
 
 def test_the_photograph_is_the_one_in_scikit_learn():
@@ -113,7 +157,7 @@ def test_without_arguments_there_is_help(capsys):
 def test_as_a_module():
     command = [sys.executable, "-m", "structmat", "demo", "--list"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "photograph" in done.stdout.split()
+    assert {"photograph", "transform"} <= set(done.stdout.split())
 
 
 def test_unknown_scene_is_told(capsys):

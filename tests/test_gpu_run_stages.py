@@ -9,6 +9,8 @@ import pytest
 import scipy.linalg
 from gpu_run_support import emulated_card, gpu_run
 from gpu_stages import (
+    chain_timings,
+    chains,
     clock,
     compiling,
     correctness,
@@ -215,6 +217,20 @@ def test_every_stage_runs_to_its_end_on_the_stand_in(card, monkeypatch):
     monkeypatch.setattr(interface, "cases", lambda seed: [interface.Case((4, 8), seed=seed)])
     monkeypatch.setattr(families, "cases", lambda seed: [families.Case("DFT", "solve", "f8", 1)])
     monkeypatch.setattr(timings, "SHORT_MS", 1e9)
+    monkeypatch.setattr(chain_timings, "SHORT_MS", 1e9)
+    wide, flat = chains.butterfly(8), chains.square_blocks(32, 8, 2)
+    judged = [
+        chains.Case("butterfly", "float32", wide, 8, seed=1),
+        chains.Case("block factor", "complex64", (flat,), 3, flipped=True, seed=2),
+        chains.Case("butterfly", "float64", chains.down(wide), 40, True, 3, sampled=True),
+    ]
+    monkeypatch.setattr(chains, "cases", lambda seed, memory: judged)
+    monkeypatch.setattr(chains, "smallest", lambda seed: judged[:1])
+    clocked = [
+        chain_timings.Case("BF1", "float32", wide, 8),
+        chain_timings.Case("blocks", "float32", (flat,), 8, "cuBLAS"),
+    ]
+    monkeypatch.setattr(chain_timings, "cases", lambda memory: clocked)
     monkeypatch.setattr(tools, "SHAPES", ((2, 16, 1), (1, 8, 3)))
     all_timed = timings.cases(1 << 17)
     short = [case for case in all_timed if case.case in ("FW1", "batch last", "integers")]
@@ -236,9 +252,9 @@ def test_every_stage_runs_to_its_end_on_the_stand_in(card, monkeypatch):
     assert rates["copy_tbs"] == pytest.approx(2 * rates["sweep_bytes"] / 60.0 / 1e9)
     assert {"gemm_fp32_tflops", "gemm_fp64_tflops", "launch_us", "noise"} <= set(rates)
     assert all(k["regs"] == 32 and k["warm_ms"] >= 0 for k in result["kernels"])
-    assert len(result["checks"]) == len(few) + 2
+    assert len(result["checks"]) == len(few) + len(judged) + 2
     assert any(c["kernels"] for c in result["checks"])
-    assert len(result["timings"]) == len(short)
+    assert len(result["timings"]) == len(short) + len(clocked)
     for row in result["timings"]:
         assert row["ms"] == pytest.approx(60.0)
         assert row["ratio"] == pytest.approx(60.0 / row["floor_ms"])

@@ -198,7 +198,7 @@ def test_kernels_stay_inside_their_buffers(rng, kernels, monkeypatch, dtype):
         guarded.append((whole, n))
         return whole[guard : guard + n]
 
-    monkeypatch.setattr(cpu, "_aligned", fenced)
+    monkeypatch.setattr(cpu.memory, "aligned", fenced)
     monkeypatch.setattr(cpu, "_borrow", lambda n, dtype: (fenced(n, dtype), None))
     for shapes in SHAPES:
         for k in (1, 3, 7, 16, 65):

@@ -23,6 +23,10 @@ SQUARE = [
     sm.KroneckerSum,
     sm.KroneckerPlusDiagonal,
     sm.KroneckerTwoTerm,
+    sm.KroneckerSparse,
+    sm.Chain,
+    sm.Butterfly,
+    sm.Monarch,
 ]
 RECTANGULAR = [
     sm.Zeros,
@@ -32,6 +36,10 @@ RECTANGULAR = [
     sm.KhatriRao,
     sm.FaceSplitting,
     sm.Block,
+    sm.KroneckerSparse,
+    sm.Chain,
+    sm.Butterfly,
+    sm.Monarch,
 ]
 
 sizes = st.integers(1, 24)

@@ -7,7 +7,7 @@ import numpy as np
 
 from structmat.transforms import gpu
 
-from . import reference, verdicts
+from . import chains, reference, verdicts
 
 LARGE = 1 << 18  # elements beyond which inputs are drawn on the device
 DTYPES = ("float32", "float64", "int64")
@@ -154,7 +154,8 @@ def run_smallest(context):
         x = _drawn(cupy, case)
         case.transform(x, cupy.empty_like(x))
         cupy.cuda.runtime.deviceSynchronize()
-    yield "sanitizer", {"cases": len(smallest(0))}
+    chains.run_smallest(context)
+    yield "sanitizer", {"cases": len(smallest(0)) + len(chains.smallest(0))}
 
 
 def judged_whole(xp, case):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import structmat as sm
+from structmat.matrices.chain import patterns
 
 from . import verdicts
 
@@ -54,6 +55,12 @@ def _definite(rng, n, dtype="float64"):
     return (G @ G.conj().T / n + np.eye(n)).astype(dtype)
 
 
+def _blocks(rng, a, d, order, dtype):
+    """Values of a factor of a*d well conditioned blocks."""
+    blocks = _randn(rng, (a, d, order, order), dtype) / (4 * order**0.5)
+    return (blocks + np.eye(order)).astype(dtype)
+
+
 def _falling(rng, n, dtype):
     """A first column that makes its Toeplitz and circulant matrices diagonally dominant."""
     c = _randn(rng, n, dtype) / n
@@ -88,11 +95,23 @@ MEMBERS = {
     "DCT": lambda rng, dt: sm.DCT(48),
     "DST": lambda rng, dt: sm.DST(48),
     "Haar": lambda rng, dt: sm.Haar(64),
+    "KroneckerSparse": lambda rng, dt: sm.KroneckerSparse(_blocks(rng, 3, 4, 20, dt)),
+    "Chain": lambda rng, dt: sm.Chain(
+        [_blocks(rng, 1, 8, 6, dt), sm.Permutation(rng.permutation(48)), _blocks(rng, 8, 3, 2, dt)]
+    ),
+    "Butterfly": lambda rng, dt: sm.Butterfly(
+        [_blocks(rng, p.a, p.d, p.b, dt) for p in patterns.dyadic(64)]
+    ),
+    "Monarch": lambda rng, dt: sm.Monarch(
+        _blocks(rng, 1, 6, 8, dt)[0].reshape(6, 8, 8, 1),
+        _blocks(rng, 8, 1, 6, dt).reshape(8, 6, 1, 6),
+    ),
     "Circulant": lambda rng, dt: sm.Circulant(_falling(rng, 48, dt)),
     "Toeplitz": _toeplitz,
 }
 TALL = ("KhatriRao", "LowRank")  # no solve, no determinant
-COMPLEX = ("Kronecker", "Diagonal", "Circulant", "Toeplitz", "DFT", "Dense")
+CHAINS = ("KroneckerSparse", "Chain", "Butterfly", "Monarch")
+COMPLEX = ("Kronecker", "Diagonal", "Circulant", "Toeplitz", "DFT", "Dense", *CHAINS)
 
 
 def cases(seed):

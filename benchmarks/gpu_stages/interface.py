@@ -77,7 +77,7 @@ def plan():
 def run(context):
     import cupy
 
-    every = [*cases(context.seed + 10_000), *families.cases(context.seed + 20_000)]
+    every = [*families.cases(context.seed + 20_000), *cases(context.seed + 10_000)]
     yield from verdicts.verdicts(context, every, cupy)
     for note in context.notes:
         yield "notes", f"interface: {note}"

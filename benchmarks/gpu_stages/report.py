@@ -71,7 +71,8 @@ def _timings(result):
         ours = [
             t["ms"]
             for t in result["timings"]
-            if (t["case"], t["dtype"], t["variant"]) == (p["case"], p["dtype"], "in place")
+            if (t["case"], t["dtype"]) == (p["case"], p["dtype"])
+            and t["variant"] in ("in place", "product")
         ]
         ratio = f"{p['ms'] / ours[0]:.2f} x ours" if ours and ours[0] else ""
         yield f"{p['case']:11s} {p['lib']} {p['version']}: {_number(p['ms'])} ms  {ratio}"

@@ -33,11 +33,11 @@ def find(name):
 
 
 def plan_sanitizer():
-    from . import correctness
+    from . import chains, correctness
 
     for check in CHECKS:
         yield f"compute-sanitizer {check}, where there is one, over"
-    for case in correctness.smallest(0):
+    for case in (*correctness.smallest(0), *chains.smallest(0)):
         yield str(case)
 
 
@@ -63,7 +63,12 @@ def run_profile(context):
     if program is None:
         yield "notes", "profile skipped: no ncu"
         return
-    options = ["--csv", "--clock-control=none", "--target-processes=all", f"-c={PROFILED * 4}"]
+    options = [
+        "--csv",
+        "--clock-control=none",
+        "--target-processes=all",
+        f"--launch-count={PROFILED * 4}",
+    ]
     options += ["--kernel-name=regex:fwht", f"--metrics={','.join(METRICS)}"]
     code, text = _under([program, *options], "profiled", context, context.left())
     profiles = parse_profile(text)

@@ -45,6 +45,10 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     -----
     ================  ==========================================================================
     Kronecker         ``shapes=[(m_1, n_1), ...]``, always; ``terms=`` for a sum of several
+    Monarch           ``blocks=l`` or ``(l, k)``, ``block_rank=``, ``permutation=``
+    Butterfly         ``radices=`` or ``patterns=``, ``block_rank=``, ``permutation=``, ``refine=``
+    Chain             ``patterns=``, ``block_rank=``, ``permutation=``, ``refine=``
+    KroneckerSparse   ``pattern=(a, b, c, d)``, always
     LowRank           ``rank=``; without it or `rtol` or `budget`, all that is above rounding
     Banded            ``lower=``, ``upper=``
     BlockDiagonal     ``sizes=[n_1, ...]`` or of pairs, or ``block_size=``
@@ -52,7 +56,9 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     the others        none: Circulant, Dense, Diagonal, Hankel, Sparse, Toeplitz, Tridiagonal, Zeros
     ================  ==========================================================================
 
-    Families that are not here have no projection.
+    Monarch and Butterfly need `rtol`, `budget` or ``block_rank``, without which they are of block
+    rank one; with a permutation the result is a Chain. Families that are not here have no
+    projection.
 
     Examples
     --------

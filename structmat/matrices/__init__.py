@@ -1,6 +1,7 @@
 """The families. Importing this package loads all of them and fills the tables of rules."""
 
 from structmat.matrices import (
+    chain,
     construct,
     conversions,
     displacement,
@@ -15,6 +16,7 @@ from structmat.matrices import (
 )
 
 __all__ = [
+    "chain",
     "construct",
     "conversions",
     "displacement",

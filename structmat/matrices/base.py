@@ -96,9 +96,8 @@ class StructuredMatrix(LinearOperator):
     _factorize = _inv = _slogdet = _diagonal = _trace = _entries = _declines
     _svd = _svdvals = _svds = _eigh = _eigvalsh = _eig = _eigvals = _eigsh = _declines
     _qr = _cholesky = _norm = _pinv = _lstsq = _rank = _cond = _declines
-    _power = _expm = _sqrtm = _logm = _funm = _scale = _cost = _is_hermitian = _preconditioner = (
-        _declines
-    )
+    _power = _expm = _sqrtm = _logm = _funm = _scale = _real = _declines
+    _cost = _is_hermitian = _preconditioner = _declines
 
     # ------------------------------------------------------------ products
 

@@ -7,8 +7,15 @@ member are listed; for the nearest member of a family use :func:`structmat.proje
 import numpy as np
 
 from structmat import _rules
+from structmat._backend.arrays import is_array, namespace_of
+from structmat.matrices.base import StructuredMatrix
+from structmat.matrices.chain import Butterfly, Chain, KroneckerSparse, Monarch
+from structmat.matrices.chain.exact import constructors, convolutions, trigonometric
+from structmat.matrices.chain.rules import total
+from structmat.matrices.displacement import Circulant, Hankel, Toeplitz
 from structmat.matrices.elementary import (
     Banded,
+    BlockDiagonal,
     Dense,
     Diagonal,
     Identity,
@@ -18,7 +25,10 @@ from structmat.matrices.elementary import (
     Tridiagonal,
     Zeros,
 )
+from structmat.matrices.fourier import DCT, DFT, DST, Haar, Hadamard
+from structmat.matrices.fourier.paley import natural_row
 from structmat.matrices.kronecker import Kronecker, KroneckerSum
+from structmat.matrices.lazy import Sum
 
 __all__ = ["convert"]
 
@@ -110,3 +120,197 @@ def _(A):
     if len(A.factors) != 1:
         raise TypeError("a Kronecker sum of several factors is not a Kronecker product")
     return Kronecker(*A.factors)
+
+
+# ---------------------------------------------------------------- one Kronecker-sparse factor
+
+
+@_conversion(Diagonal, KroneckerSparse)
+def _(A):
+    return KroneckerSparse(A.values[:, None, None, None])
+
+
+@_conversion(Identity, KroneckerSparse)
+def _(A):
+    return KroneckerSparse(np.ones((A.shape[0], 1, 1, 1), A.dtype))
+
+
+@_conversion(Dense, KroneckerSparse)
+def _(A):
+    return KroneckerSparse(A.array[None, None])
+
+
+@_conversion(BlockDiagonal, KroneckerSparse)
+def _(A):
+    """Equal dense blocks (b, p, q) are the pattern (b, p, q, 1)."""
+    if not is_array(A.blocks):
+        raise TypeError(
+            "a BlockDiagonal is Kronecker-sparse where its blocks are arrays of one shape; here "
+            "they differ, or have a structure"
+        )
+    return KroneckerSparse(A.blocks[:, None])
+
+
+@_conversion(KroneckerSparse, Sparse)
+def _(A):
+    """Row i b d + j d + l holds the c entries of row j of block (i, l), d columns apart."""
+    from scipy.sparse import csr_array
+
+    a, b, c, d = A.pattern
+    i, _, l, k = np.ogrid[:a, :b, :d, :c]
+    columns = np.broadcast_to(i * (c * d) + k * d + l, (a, b, d, c)).reshape(-1)
+    indptr = np.arange(A.shape[0] + 1) * c
+    values = A.values if A._namespace is np else A.values.get()
+    data = values.transpose(0, 2, 1, 3).reshape(-1)
+    return Sparse(csr_array((data, columns, indptr), A.shape))
+
+
+# ---------------------------------------------------------------- chains
+
+
+@_conversion(KroneckerSparse, Chain)
+@_conversion(Permutation, Chain)
+def _(A):
+    return Chain((A,))
+
+
+@_conversion(Diagonal, Chain)
+@_conversion(Identity, Chain)
+@_conversion(BlockDiagonal, Chain)
+@_conversion(Dense, Chain)
+def _(A):
+    return Chain((convert(A, KroneckerSparse, {}),))
+
+
+@_conversion(Chain, Chain)  # of its subclasses: the same factors, without the promise
+def _(A):
+    return Chain(A.factors, A.shape)
+
+
+@_conversion(LowRank, Chain)
+def _(A):
+    return Butterfly((A.U[None, None], A.V.conj().T[None, None]))
+
+
+@_conversion(Kronecker, Chain)
+def _(A):
+    """Every factor between identities, in the order that holds the fewest numbers."""
+    return constructors.kron_chains(
+        *(Chain((F[None, None],)) if is_array(F) else convert(F, Chain, {}) for F in A.factors)
+    )
+
+
+@_conversion(DFT, Chain)
+def _(A):
+    return constructors.dft(A.n, A.normalization, dtype=A.dtype)
+
+
+@_conversion(DCT, Chain)
+def _(A):
+    return trigonometric.dct(A.n, A.type, A.normalization, None, A.dtype, A.orthogonalize)
+
+
+@_conversion(DST, Chain)
+def _(A):
+    return trigonometric.dst(A.n, A.type, A.normalization, None, A.dtype, A.orthogonalize)
+
+
+@_conversion(Hadamard, Chain)
+def _(A):
+    """Rows of the other two orders are those of the natural one, permuted."""
+    H = constructors.hadamard(A.n, A.normalization, A.dtype)
+    if A.order == "natural":
+        return H
+    rows = natural_row(np.arange(A.n), A.n.bit_length() - 1, A.order)
+    return Chain((Permutation(rows), *H.factors))
+
+
+@_conversion(Haar, Chain)
+def _(A):
+    return constructors.haar(A.n, A.levels, A.dtype)
+
+
+@_conversion(Circulant, Chain)
+def _(A):
+    return convolutions.circulant(A.c)
+
+
+@_conversion(Toeplitz, Chain)
+def _(A):
+    return convolutions.toeplitz(A.c, A.r)
+
+
+@_conversion(Hankel, Chain)
+def _(A):
+    """Columns of a Toeplitz matrix from the last to the first: H[i, j] = h[i + j]."""
+    m, n = A.shape
+    xp = namespace_of(A.c, A.r)
+    h = xp.concatenate([A.c, A.r[1:]])
+    T = convolutions.toeplitz(h[n - 1 :], h[n - 1 :: -1])
+    back = np.arange(T.full_shape[1])
+    back[:n] = back[:n][::-1]
+    return Chain((*T.factors, Permutation(xp.asarray(back))), (m, n))
+
+
+@_conversion(Chain, Sparse)
+def _(A):
+    """The product of sparse factors: its entries that may differ from zero are held, no others."""
+    product = None
+    for F in A.factors[::-1]:
+        S = convert(F, Sparse, {}).tosparse()
+        product = S if product is None else S @ product
+    return Sparse(product[: A.shape[0], : A.shape[1]])
+
+
+# ---------------------------------------------------------------- butterflies and Monarch matrices
+
+
+@_conversion(StructuredMatrix, Butterfly)
+def _(A):
+    """Where the chain has chainable factors and no permutation; else Butterfly says what it met."""
+    A = convert(A, Chain, {})
+    return Butterfly(A.factors, A.shape)
+
+
+@_conversion(Sum, Butterfly)
+def _(A):
+    """Ranks add, where the terms are chains of the same blocks."""
+    parts = [convert(term, Butterfly, {}) for term in A.terms]
+    found = parts[0]
+    for part in parts[1:]:
+        found = total(found, part)
+        if found is NotImplemented:
+            raise TypeError(
+                "a sum is one Butterfly where the blocks of its terms agree; they differ"
+            )
+    return found
+
+
+@_conversion(Kronecker, Monarch)
+def _(A):
+    """A (x) B for two arrays: L[l, s, k, 0] = A[s, k] and R[k, l, 0, p] = B[l, p]."""
+    if len(A.factors) != 2 or not all(is_array(F) for F in A.factors):
+        raise TypeError("a Kronecker product of two arrays is a Monarch matrix, no other is")
+    left, right = A.factors
+    xp = namespace_of(left)
+    L = xp.broadcast_to(left[None, :, :, None], (len(right), *left.shape, 1))
+    R = xp.broadcast_to(right[None, :, None], (left.shape[1], len(right), 1, right.shape[1]))
+    return Monarch(L.copy(), R.copy())
+
+
+@_conversion(StructuredMatrix, Monarch)
+def _(A):
+    """Patterns (1, s, k r, l) and (k, l r, p, 1) are those of a Monarch matrix."""
+    A = convert(A, Butterfly, {})
+    if len(A.factors) == 2:
+        (one, s, kr, l), (k, lr, p, last) = A.patterns
+        if one == last == 1 and kr % k == 0 and kr // k * l == lr:
+            r = kr // k
+            left = A.factors[0].values.reshape(l, s, k, r)
+            right = A.factors[1].values.reshape(k, r, l, p).transpose(0, 2, 1, 3)
+            return Monarch(left, right, A.shape)
+    raise TypeError(
+        "a Monarch matrix has two factors of patterns (1, s, k r, l) and (k, l r, p, 1); got "
+        f"{', '.join(str(tuple(pattern)) for pattern in A.patterns)}. For the nearest one use "
+        "structmat.project"
+    )

@@ -63,4 +63,8 @@ class RealPart(StructuredMatrix):
         return self
 
 
-_rules.maker("real")(RealPart)
+@_rules.maker("real")
+def real_part(A):
+    """Re A in A's own family where it has one, else lazily."""
+    found = A._real()
+    return RealPart(A) if found is NotImplemented else found

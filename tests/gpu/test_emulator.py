@@ -239,6 +239,25 @@ def test_life_goes_on_after_a_fault():
         assert small("x[threadIdx.x] = 1;").sum() == 32
 
 
+def test_a_kernel_that_is_gone_leaves_no_stacks():
+    """Each of its threads had a stack, two mappings, of which a process has some 65000."""
+    code = '#include "port.cuh"\ntemplate <int N> SM_KERNEL(512, 1) f(float* x) { x[0] = N; }'
+    module = Module(gpu.with_port(code, "small.cu"), ("f<9>",))
+    before = _mappings()
+    for _ in range(2):  # they come back when they are wanted again
+        kernel, x = module.kernel("f<9>"), np.zeros(1, np.float32)
+        kernel((1,), (512,), (x,))
+        assert x[0] == 9
+        assert _mappings() > before + 500
+        del kernel
+        assert _mappings() < before + 50
+
+
+def _mappings():
+    with open("/proc/self/maps") as maps:
+        return sum(1 for _ in maps)
+
+
 def test_the_portable_switch_of_fibers():
     code = source("warps")
     kernel = Module(code, ("votes<96>",), ("-DEMULATOR_PORTABLE",)).kernel("votes<96>")

@@ -23,9 +23,9 @@ import threading
 
 import numpy as np
 
-from structmat._backend import workers
+from structmat._backend import memory, workers
 from structmat._backend.cpu import deferred, jit
-from structmat.matrices.kronecker.sweeps import BLAS, LAST, VECTOR, order, plan
+from structmat.matrices.kronecker.sweeps import BLAS, LAST, order, plan
 
 __all__ = ["apply", "apply_mode"]
 
@@ -143,9 +143,9 @@ def _rectangular(factors, X):
 
 
 def _sweeps(factors, X, way):
-    x = _writeable(X)
+    x = memory.flat(X)
     size, spare, room = way.sizes
-    result = _aligned(size, X.dtype)
+    result = memory.aligned(size, X.dtype)
     scratch, given = _borrow(spare + room + way.work, X.dtype)
     buffers = result, scratch[:spare], scratch[spare : spare + room]
     work = scratch[spare + room :]
@@ -165,7 +165,7 @@ def _run(sweep, factors, x, out, work):
     if sweep.kind == LAST:
         factors[-1] = _transposed(factors[-1])
     if len(factors) == 1:
-        A = _writeable(np.ascontiguousarray(factors[0]))
+        A = memory.flat(np.ascontiguousarray(factors[0]))
     else:
         A = np.concatenate([F.ravel() for F in factors])
     # By name: the first call replaces the kernels among the globals of this file.
@@ -193,11 +193,11 @@ def _borrow(n, dtype):
     """(n entries on a cache line, what to put back as `_local.scratch` when done with them)."""
     nbytes = n * dtype.itemsize
     if nbytes > _KEEP:
-        return _aligned(n, dtype), None
+        return memory.aligned(n, dtype), None
     block = getattr(_local, "scratch", None)
     _local.scratch = None
     if block is None:
-        block = _aligned(_KEEP, _BYTE)
+        block = memory.aligned(_KEEP, np.dtype(np.uint8))
     return block[:nbytes].view(dtype), block
 
 
@@ -205,32 +205,8 @@ def _transposed(A):
     if not A.flags.c_contiguous:
         return np.ascontiguousarray(A.T)
     out = np.empty(A.shape[::-1], A.dtype)
-    _transpose(_writeable(A), out.reshape(-1), *A.shape)
+    _transpose(memory.flat(A), out.reshape(-1), *A.shape)
     return out
-
-
-def _writeable(X):
-    """X in one dimension, of the one type that kernels are compiled for: writeable."""
-    if X.flags.writeable:
-        return X.reshape(-1)
-    view = _Memory()
-    view.__array_interface__ = {**X.__array_interface__, "data": (X.ctypes.data, False)}
-    view.owner = X
-    return np.asarray(view).reshape(-1)
-
-
-class _Memory:
-    pass
-
-
-_BYTE = np.dtype(np.uint8)
-
-
-def _aligned(n, dtype):
-    """np.empty on a cache line (NumPy aligns to 16 bytes): no vector store straddles two lines."""
-    raw = np.empty(n * dtype.itemsize + VECTOR, np.uint8)
-    start = -raw.__array_interface__["data"][0] % VECTOR
-    return raw[start : start + n * dtype.itemsize].view(dtype)
 
 
 # ------------------------------------------------------------- kernels

@@ -6,6 +6,7 @@ under several orders of threads and blocks, which must agree bit for bit.
 
 import ctypes
 import threading
+import weakref
 
 import numpy as np
 
@@ -17,7 +18,7 @@ ORDERS = (("forward", 0, 0), ("reverse", 1, 0), ("shuffled", 2, 1), ("shuffled",
 POINTER, SIGNED, UNSIGNED, FLOATING = 1, 2, 3, 4
 KINDS = {"i": SIGNED, "u": UNSIGNED, "f": FLOATING}
 
-_running = threading.Lock()  # a library has one block, in static memory
+_running = threading.RLock()  # a library has one block, in static memory
 
 
 class KernelError(RuntimeError):
@@ -68,6 +69,7 @@ class Kernel:
         found = (Parameter * 64)()
         count = getattr(lib, f"emulator_describe_{index}")(found)
         self.parameters = tuple(found[:count])
+        weakref.finalize(self, _release, lib)
 
     def __call__(self, grid, block, args, *, shared_mem=0, orders=ORDERS):
         if len(args) != len(self.parameters):
@@ -137,6 +139,12 @@ class Kernel:
         files, lines = (ctypes.c_char_p * 256)(), (ctypes.c_int * 256)()
         count = self._lib.emulator_reached(files, lines)
         return {(files[i].decode(), lines[i]) for i in range(count)}
+
+
+def _release(lib):
+    """Stacks are made again when another kernel of the library runs."""
+    with _running:
+        lib.emulator_release()
 
 
 class _Guarded:

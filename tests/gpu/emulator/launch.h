@@ -168,6 +168,14 @@ static int launch(void (*f)(void**), void** arguments, const unsigned* grid, uns
 
 }  // namespace emulator
 
+// Gives the stacks back: each is two mappings, of which a process may have some 65000 in all.
+EMULATOR_EXPORT void emulator_release() {
+    for (emulator::Thread& thread : emulator::threads) {
+        if (thread.fiber.stack) munmap(thread.fiber.stack, emulator::stack_bytes);
+        thread.fiber.stack = nullptr;
+    }
+}
+
 EMULATOR_EXPORT const char* emulator_message() {
     return emulator::message;
 }

@@ -1,0 +1,1 @@
+"""Chains that are exactly a known matrix: fast transforms, convolutions, random features."""

@@ -1,0 +1,1 @@
+"""The nearest chain to a dense matrix, with a two-sided bracket of its error."""

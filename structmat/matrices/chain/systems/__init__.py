@@ -1,0 +1,1 @@
+"""Linear algebra of chains: systems, least squares, spectra."""
