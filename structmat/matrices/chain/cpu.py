@@ -73,6 +73,26 @@ def stages_rows(
                 )  # fmt: skip
 
 
+@jit
+def widen(X, first, block):
+    """Columns of X from `first` on to those of a block, and zeros to the rest of them."""
+    n, k = X.shape
+    for i in range(n):
+        for j in range(first, k):
+            block[i, j - first] = X[i, j]
+        for j in range(k - first, block.shape[1]):
+            block[i, j] = 0
+
+
+@jit
+def narrow(block, Y, first):
+    """The first columns of a block to those of Y from `first` on."""
+    n, k = Y.shape
+    for i in range(n):
+        for j in range(first, k):
+            Y[i, j] = block[i, j - first]
+
+
 # ------------------------------------------------------------- one factor (a, b, c, d)
 
 

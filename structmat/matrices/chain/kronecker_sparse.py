@@ -95,7 +95,8 @@ class KroneckerSparse(StructuredMatrix):
         super().__init__(self.values.dtype, self.pattern.shape)
 
     def _apply(self, X):
-        return products.apply_factor(self, X)
+        plan = self._plan
+        return products.apply(self, X) if plan is None else plan(X)
 
     def _adjoint(self):
         values = self.values.transpose(0, 1, 3, 2)

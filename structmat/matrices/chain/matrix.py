@@ -109,7 +109,8 @@ class Chain(StructuredMatrix):
         return self.shape != self.full_shape
 
     def _apply(self, X):
-        return products.apply(self, X)
+        plan = self._plan
+        return products.apply(self, X) if plan is None else plan(X)
 
     def _adjoint(self):
         return self._reversed([F._adjoint() for F in self.factors])

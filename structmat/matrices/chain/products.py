@@ -2,46 +2,33 @@
 
 from structmat._backend.arrays import namespace_of
 
-__all__ = ["apply", "apply_factor", "blockwise", "merged_values", "multiplied_out"]
+__all__ = ["apply", "blockwise", "cropped", "merged_values", "multiplied_out"]
 
 
 def apply(A, X):
-    """A @ X for a chain, padded and cropped where A is; how, is planned at the first product."""
-    if A.shape == A.full_shape:
-        return _whole(A, X)
-    m, n = A.shape
-    xp = namespace_of(X)
-    if n != A.full_shape[1]:
-        padded = xp.zeros((A.full_shape[1], X.shape[1]), X.dtype)
-        padded[:n] = X
-        X = padded
-    return xp.ascontiguousarray(_whole(A, X)[:m])
-
-
-def _whole(A, X):
-    if not A._host:
-        from structmat.matrices.chain import gpu
-
-        return gpu.apply(A, X)
-    if A._plan is None:
+    """A @ X for a chain or one factor. On the host, A keeps the plan that is made here."""
+    if A._host:
         from structmat.matrices.chain import steps
 
         A._plan = steps.plan(A)
-    return A._plan(X)
+        return A._plan(X)
+    from structmat.matrices.chain import gpu
+
+    if not hasattr(A, "factors"):
+        return gpu.apply_factor(A.values, X)
+    return cropped(lambda X: gpu.apply(A, X), A, X)
 
 
-def apply_factor(F, X):
-    """F @ X for one Kronecker-sparse factor."""
-    if not F._host:
-        from structmat.matrices.chain import gpu
-
-        return gpu.apply_factor(F.values, X)
-    plan = F._plan
-    if plan is None:
-        from structmat.matrices.chain import steps
-
-        plan = F._plan = steps.Blocks(F)
-    return plan(X)
+def cropped(product, A, X):
+    """The product with the leading part of a chain, from that with all of it."""
+    (m, n), (rows, columns) = A.shape, A.full_shape
+    xp = namespace_of(X)
+    if n != columns:
+        padded = xp.zeros((columns, X.shape[1]), X.dtype)
+        padded[:n] = X
+        X = padded
+    Y = product(X)
+    return Y if m == rows else xp.ascontiguousarray(Y[:m])
 
 
 def blockwise(values, X):

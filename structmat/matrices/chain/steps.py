@@ -15,6 +15,7 @@ first product with a vector; for blocks of columns they are read as they are sto
 """
 
 import itertools
+import threading
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from structmat.matrices.chain.kronecker_sparse import KroneckerSparse
 __all__ = ["plan", "steps"]
 
 _SMALL = 2**12  # entries of a matrix that is applied as a dense one: the calls take longer
-_LINE = 2**14  # the same for one column, where steps are calls of 2 us each
+_LITTLE, _FEW = 2**14, 16  # the same for few columns
+_LINE = 2**18  # bytes: the same for one column
 _LARGE = 2**22  # entries above which none is, whatever its factors cost
 _NEAR = 2**18  # bytes of a block of rows that stays in the L2 cache
 _STRIP = 2**9  # bytes of a row of a strip of columns
@@ -36,16 +38,30 @@ _TINY = 64  # b c up to which loops beat a call of BLAS for each block
 
 
 def plan(A):
-    """A function X -> A @ X for an uncropped chain of arrays on the host."""
+    """A function X -> A @ X for a chain or a factor of arrays on the host."""
+    if not hasattr(A, "factors"):
+        return Blocks(A)
+    whole = _whole(A)
+    if A.shape == A.full_shape:
+        return whole
+    return lambda X: products.cropped(whole, A, X)
+
+
+def _whole(A):
     factors = A.factors
     m, n = A.full_shape
     held = sum(F.pattern.nnz for F in factors if isinstance(F, KroneckerSparse))
     if m * n <= max(_SMALL, min(held, _LARGE)):
         return products.multiplied_out(factors).dot
     found = steps(factors)
-    if m * n <= _LINE and not any(isinstance(step, Stages) for step in found):
-        return _SmallLine(found, products.multiplied_out(factors))
-    return found[0] if len(found) == 1 else _Sequence(found)
+    several = found[0] if len(found) == 1 else _Sequence(found)
+    # From one column on to how many the dense matrix is faster, where it is at all.
+    first = 2 if len(found) == 1 and isinstance(found[0], Stages) else 1
+    last = _FEW if m * n <= _LITTLE else 1 if m * n * A.dtype.itemsize <= _LINE else 0
+    if last < first:
+        return several
+    dense = products.multiplied_out(factors)
+    return lambda X: dense.dot(X) if first <= X.shape[1] <= last else several(X)
 
 
 def steps(factors):
@@ -55,11 +71,29 @@ def steps(factors):
         factors[::-1], lambda F: isinstance(F, KroneckerSparse)
     ):
         if not is_sparse:
-            found += [P._apply for P in some]
+            found += [_Gather(P) for P in some]
             continue
         for run in _runs(list(some)):
             found.append(Blocks(run[0]) if len(run) == 1 else Stages(run))
     return found
+
+
+class _Gather:
+    """A permutation."""
+
+    def __init__(self, P):
+        self.P = P
+
+    def __call__(self, X, room=None):
+        return self.P._apply(X)
+
+
+# What lies between two steps is in one of two pieces of memory a thread, which stay in the cache
+# from call to call: fresh memory is cold, and to fault it in takes as long as a small product.
+# Whoever borrows a piece takes it away, so that nothing can use it twice at once.
+_local = threading.local()
+_KEEP = 2**22  # bytes; what is larger is allocated
+_COLD = 2**15  # bytes; what is smaller comes warm from the allocator
 
 
 class _Sequence:
@@ -69,20 +103,28 @@ class _Sequence:
         self.steps = found
 
     def __call__(self, X):
-        for step in self.steps:
-            X = step(X)
+        if X.nbytes < _COLD:
+            for step in self.steps:
+                X = step(X)
+            return X
+        rooms = getattr(_local, "rooms", None) or [None, None]
+        _local.rooms = None
+        last = len(self.steps) - 1
+        for i, step in enumerate(self.steps):
+            X = step(X, rooms if i < last else None)
+        _local.rooms = rooms
         return X
 
 
-class _SmallLine(_Sequence):
-    """The same, but for one column the dense matrix."""
-
-    def __init__(self, found, full):
-        super().__init__(found)
-        self.full = full
-
-    def __call__(self, X):
-        return self.full.dot(X) if X.shape[1] == 1 else super().__call__(X)
+def _output(rooms, size, dtype):
+    """Memory for `size` numbers: new, or of the rooms the one that is not in use."""
+    nbytes = size * dtype.itemsize
+    if rooms is None or nbytes > _KEEP:
+        return np.empty(size, dtype)
+    rooms.reverse()  # the other one holds what is read
+    if rooms[0] is None or rooms[0].nbytes < nbytes:
+        rooms[0] = memory.aligned(max(2**16, 1 << (nbytes - 1).bit_length()), np.dtype(np.uint8))
+    return rooms[0][:nbytes].view(dtype)
 
 
 def _runs(factors):
@@ -132,12 +174,12 @@ class Stages:
         self._values = self._packed = None
         self._passes = {}
 
-    def __call__(self, X):
+    def __call__(self, X, rooms=None):
         """The stages applied to the columns of X."""
         if X.shape[1] != 1:
-            return self._columns(X)
+            return self._columns(X, rooms)
         if self.singles is None:
-            return self._line(X)
+            return self._line(X, rooms)
         for step in self.singles:
             X = step(X)
         return X
@@ -153,11 +195,11 @@ class Stages:
 
     # ------------------------------------------------------------ one column
 
-    def _line(self, X):
+    def _line(self, X, rooms):
         if self._packed is None:
             self._packed = self._pack(X.dtype)
         packed, passes, runs = self._packed
-        n, x, y = self.rows, memory.flat(X), np.empty(self.rows, X.dtype)
+        n, x, y = self.rows, memory.flat(X), _output(rooms, self.rows, X.dtype)
         if packed.size < 4 * _TASK or workers.get_workers() == 1:
             cpu.stages_line(x, y, packed, passes, 0, len(passes), 0, n)
             return y.reshape(n, 1)
@@ -192,13 +234,13 @@ class Stages:
 
     # ------------------------------------------------------------ columns
 
-    def _columns(self, X):
+    def _columns(self, X, rooms):
         if self._values is None:
             self._values = np.concatenate([F.values.reshape(-1) for F in self.ascending])
         n, k = X.shape
         width, strip = self.width, _STRIP // X.itemsize
         whole = k // width * width
-        x, out = memory.flat(X), np.empty(n * k, X.dtype)
+        x, out = memory.flat(X), _output(rooms, n * k, X.dtype)
         if k == 0:
             return out.reshape(n, k)
         if whole == k <= strip:
@@ -217,12 +259,10 @@ class Stages:
             for task in tasks:
                 through(*task)
         if whole < k:  # the last columns, in a block of whole vectors
-            room = memory.aligned(n * width, X.dtype)
-            block = room.reshape(n, width)
-            block[:, k - whole :] = 0
-            block[:, : k - whole] = X[:, whole:]
-            self._strip(room, width, room, width, room, width, width, parallel=False)
-            out.reshape(n, k)[:, whole:] = block[:, : k - whole]
+            room = memory.aligned(n * width, X.dtype).reshape(n, width)
+            cpu.widen(x.reshape(n, k), whole, room)
+            self._strip(*[room.reshape(-1), width] * 3, width, parallel=False)
+            cpu.narrow(room, out.reshape(n, k), whole)
         return out.reshape(n, k)
 
     def _strip(self, x, ldx, y, ldy, z, ldz, w, *, parallel):
@@ -312,20 +352,20 @@ class Blocks:
         a, b, c, d = F.pattern
         self.width = _width(F.dtype)
         self.real, self.empty = F.dtype.kind != "c", 0 in F.pattern
-        self.wide = d >= self.width
+        self.rows = F.shape[0]
         self.heavy = a * b * c * d >= 2 * _TASK
         self._flat = self._packed = None
 
-    def __call__(self, X):
+    def __call__(self, X, rooms=None):
         """F @ X."""
         a, b, c, d = self.pattern
         k = X.shape[1]
         if self.empty or k == 0:
             return np.zeros((a * b * d, k), X.dtype)
         if self.real and k == 1:
-            return self._line(X)
+            return self._line(X, rooms)
         if self.real and k >= self.width:
-            return self._gemm(X)
+            return self._gemm(X, rooms)
         if b * c <= _TINY:
             return self._loops(X)
         Y = np.empty((a, b, d, k), X.dtype)
@@ -341,10 +381,10 @@ class Blocks:
             self._flat = memory.flat(np.ascontiguousarray(self.values))
         return self._flat
 
-    def _gemm(self, X):
+    def _gemm(self, X, rooms):
         a, b, c, d = self.pattern
         k = X.shape[1]
-        x, out = memory.flat(X), np.empty(a * b * d * k, X.dtype)
+        x, out = memory.flat(X), _output(rooms, a * b * d * k, X.dtype)
         V = self._laid_out()
         # Rows a power of two apart compete for a few lines of the L1 cache: through a panel then.
         columns = 3 * self.width if d * k * X.itemsize % 1024 == 0 and c > 8 else 0
@@ -364,18 +404,16 @@ class Blocks:
         _run(lambda first, last: cpu.loops(V, x, Y, first, last), a * d, b * c * k, _TASK)
         return Y.reshape(-1, k)
 
-    def _line(self, X):
-        a, b, c, d = self.pattern
+    def _line(self, X, rooms):
         if self._packed is None:
             self._packed = self._pack()
-        W = self._packed
-        x = (X if X.flags.writeable else memory.flat(X)).reshape(a, c, d)
-        if self.wide:
-            y = np.empty((a * b, d), X.dtype)
-            kernel = cpu.block_wide
-        else:
-            y = np.empty((a, b, d), X.dtype)
-            kernel = cpu.line_loops if b * c <= 16 else cpu.block_columns
+        kernel, W, columns, rows = self._packed
+        x = (X if X.flags.writeable else memory.flat(X)).reshape(columns)
+        y = (
+            np.empty(rows, X.dtype)
+            if rooms is None
+            else _output(rooms, self.rows, X.dtype).reshape(rows)
+        )
         if self.heavy:
             _run(lambda first, last: kernel(W, x, y, first, last), len(W), W[0].size, _TASK)
         else:
@@ -383,15 +421,19 @@ class Blocks:
         return y.reshape(-1, 1)
 
     def _pack(self):
-        """The values as the kernel for one column takes them."""
+        """(kernel for one column, values as it takes them, shapes of its operand and result)."""
         a, b, c, d = self.pattern
-        if self.wide:
-            values = self.values.transpose(0, 2, 3, 1).reshape(a * b, c, d)
+        rows = a, b, d
+        if d >= self.width and b < 2 * self.width:
+            kernel, values = cpu.block_wide, self.values.transpose(0, 2, 3, 1).reshape(a * b, c, d)
+            rows = a * b, d
         elif b * c <= 16:
-            values = self.values.reshape(a * d, b, c)
+            kernel, values = cpu.line_loops, self.values.reshape(a * d, b, c)
         else:
+            kernel = cpu.block_columns
             values = self.values.transpose(0, 1, 3, 2).reshape(a * d, c, b)
-        return memory.flat(np.ascontiguousarray(values)).reshape(values.shape)
+        W = memory.flat(np.ascontiguousarray(values)).reshape(values.shape)
+        return kernel, W, (a, c, d), rows
 
 
 def _run(task, count, numbers, least):
