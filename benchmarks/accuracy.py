@@ -218,6 +218,24 @@ def transform(kind, seed, dtype, scale):
     return sm.DCT(n, dtype=dtype) * scale, (full * scale).astype(dtype)
 
 
+def kronecker_sparse(kind, seed, dtype, scale):
+    blocks = [square(4, kind, seed + i, dtype) for i in range(12)]
+    A = sm.KroneckerSparse(np.stack(blocks).reshape(3, 4, 4, 4) * dtype(scale))
+    return A, A.toarray()
+
+
+def monarch(kind, seed, dtype, scale):
+    """Of an order that is not multiplied out; the product of the factors in double precision."""
+    p, q = 16, 17
+    left = np.stack([square(p, kind, seed + i, dtype) for i in range(q)]) * dtype(math.sqrt(scale))
+    right = np.stack([square(q, kind, seed + q + i, dtype) for i in range(p)]) * dtype(
+        math.sqrt(scale)
+    )
+    A = sm.Monarch(left[:, :, :, None], right[:, :, None])
+    wide = A.astype(np.complex128 if np.dtype(dtype).kind == "c" else np.float64)
+    return A, wide.toarray().astype(dtype)
+
+
 # ------------------------------------------------------------ ratios
 
 
@@ -283,6 +301,8 @@ ROWS = [
     (("KroneckerPlusDiagonal", "solve, slogdet"), kronecker_plus_diagonal, (solve, slogdet)),
     (("KroneckerTwoTerm", "solve"), kronecker_two_term, (solve,)),
     (("KhatriRao", "lstsq"), khatri_rao, (lstsq,)),
+    (("KroneckerSparse", "solve, slogdet, svd"), kronecker_sparse, (solve, slogdet, svd)),
+    (("Chain Butterfly Monarch", "solve, slogdet"), monarch, (solve, slogdet)),
     (("Circulant", "solve, slogdet"), circulant, (solve, slogdet)),
     (("Toeplitz Hankel", "solve, slogdet"), toeplitz, (solve, slogdet)),
     (("Toeplitz Hankel", "solve, slogdet"), hankel, (solve, slogdet)),
