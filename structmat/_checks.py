@@ -221,11 +221,24 @@ def choice(value, name, allowed):
     return value
 
 
+def options(given, allowed, family):
+    """Refuse keyword arguments that a family's projection or random member does not have."""
+    for name in given:
+        if name not in allowed:
+            listed = ", ".join(allowed) or "none"
+            raise TypeError(f"{name!r} is not an option of {family}; its options are: {listed}")
+
+
 def tolerance(value, name):
     """A tolerance: None, or a non-negative finite number."""
     if value is None:
         return None
-    value = float(value)
+    try:
+        if isinstance(value, str):
+            raise TypeError
+        value = float(value)
+    except TypeError:
+        raise TypeError(f"`{name}` must be a number; got {type(value).__name__}") from None
     if not (value >= 0 and math.isfinite(value)):
         raise ValueError(f"`{name}` must be a non-negative number; got {value}")
     return value

@@ -553,10 +553,31 @@ def test_project_says_which_options_a_family_has():
     M = np.eye(4)
     with pytest.raises(TypeError, match="rank"):
         sm.project(M, sm.LowRank, ranks=2)
-    with pytest.raises(TypeError, match="no projection"):
+    with pytest.raises(TypeError, match=r"no projection; help\(structmat.project\)"):
         sm.project(M, sm.KhatriRao)
-    with pytest.raises(TypeError, match="family"):
+    with pytest.raises(TypeError, match="family.*'Kronecker'"):
         sm.project(M, "Kronecker")
+
+
+def test_project_with_arguments_swapped():
+    with pytest.raises(TypeError, match="swapped") as caught:
+        sm.project(sm.Monarch, np.eye(64))
+    assert len(str(caught.value)) < 100
+    with pytest.raises(TypeError, match="family.*ndarray"):
+        sm.project(np.eye(64), np.eye(64))
+
+
+def test_project_of_a_function_names_what_takes_one():
+    with pytest.raises(TypeError, match="fit_butterfly.*LinearOperator"):
+        sm.project(lambda X: X, sm.Monarch)
+
+
+@pytest.mark.parametrize(
+    ("family", "listed"), [(sm.Monarch, "block_rank, blocks"), (sm.Toeplitz, "none")]
+)
+def test_random_says_which_options_a_family_has(family, listed):
+    with pytest.raises(TypeError, match=f"'rank'.*{family.__name__}.*{listed}"):
+        sm.random(family, 16, rank=2)
 
 
 def test_nan_in_a_hermitian_verb_is_called_nan():
@@ -630,3 +651,24 @@ def test_project_says_when_a_tolerance_is_not_reached():
     with pytest.warns(RuntimeWarning, match="above rtol"):
         result = sm.project(M, sm.Diagonal, rtol=1e-3)
     assert result.error > 1e-3
+
+
+@pytest.mark.parametrize("family", [sm.Monarch, sm.LowRank])
+def test_project_says_when_a_tolerance_costs_more_than_the_matrix(family):
+    M = np.random.default_rng(0).standard_normal((64, 64))
+    with pytest.warns(RuntimeWarning, match="the dense 64x64 matrix 32 KiB"):
+        result = sm.project(M, family, rtol=1e-12)
+    assert result.error < 1e-12
+    assert result.matrix.nbytes > M.nbytes
+
+
+def test_project_is_silent_where_a_tolerance_saves_bytes_or_the_rank_was_given():
+    M = np.random.default_rng(0).standard_normal((64, 64))
+    assert sm.project(np.ones((64, 64)), sm.Monarch, rtol=1e-12).error < 1e-12
+    assert sm.project(M, sm.Monarch, block_rank=8).error < 1e-12
+
+
+@pytest.mark.parametrize("rtol", ["a", [1, 2], 1j])
+def test_a_tolerance_that_is_no_number_is_named(rtol):
+    with pytest.raises(TypeError, match="`rtol`"):
+        sm.project(np.eye(4), sm.Monarch, rtol=rtol)

@@ -84,11 +84,39 @@ def test_shapes_that_do_not_fit_are_refused(tmp_path):
         sm.load(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 broken"])
+PICKLE = b"\x80\x04]\x94K\x01a."
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"not a zip", b"PK\x03\x04 broken", PICKLE, b"\x93NUMPY\x01\x00 broken"]
+)
 def test_other_files_are_refused(content, tmp_path):
     path = tmp_path / "x.npz"
     path.write_bytes(content)
-    with pytest.raises((ValueError, EOFError, OSError)):
+    with pytest.raises(ValueError, match="x.npz is not a structmat file") as caught:
+        sm.load(path)
+    assert "pickle" not in str(caught.value)
+
+
+@pytest.mark.parametrize("saved", [np.eye(2), np.array([{}], dtype=object)])
+def test_a_single_array_is_refused(saved, tmp_path):
+    np.save(tmp_path / "x.npy", saved, allow_pickle=True)
+    with pytest.raises(ValueError, match="not a structmat file") as caught:
+        sm.load(tmp_path / "x.npy")
+    assert "pickle" not in str(caught.value)
+
+
+def test_a_header_of_objects_is_refused_unread(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, header=np.array([{}], dtype=object))
+    with pytest.raises(ValueError, match="holds Python objects"):
+        sm.load(path)
+
+
+def test_a_header_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, header=np.frombuffer(b"\xff\xfe", np.uint8))
+    with pytest.raises(ValueError, match="not a structmat file"):
         sm.load(path)
 
 

@@ -98,11 +98,14 @@ def singular(A, result, X):
 
 
 def eigen(A, result, X):
-    """A V = V diag(w), on a random combination of the eigenvectors."""
+    """A V = V diag(w), on a random combination of the eigenvectors; zeros are none."""
     w, V = result
     X = X[: len(w)]
     VX = V @ X
-    return A @ VX, V @ (w[:, None] * X), _scale(A, VX)
+    left = A @ VX
+    if len(w):
+        left[:, abs(VX).sum(0) == 0] = np.nan
+    return left, V @ (w[:, None] * X), _scale(A, VX)
 
 
 def square(A, L, X):

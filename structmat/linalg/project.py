@@ -8,6 +8,9 @@ from structmat._results import ProjectionResult
 
 __all__ = ["project"]
 
+# Bytes of a dense matrix from which on it is worth a warning that nothing is saved: order 64.
+_WORTH = 2**15
+
 
 def project(M, cls, *, rtol=None, budget=None, **options):
     """The nearest matrix of a family in the Frobenius norm, with its error.
@@ -33,13 +36,13 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     Raises
     ------
     TypeError
-        The class is not a family, or has no projection, or not such an option.
+        The class is not a family, or has no projection, or not such an option; M is a function.
 
     Warns
     -----
     RuntimeWarning
-        The family cannot reach `rtol` (or not within its largest rank or number of terms); the
-        nearest that was found is returned.
+        The family cannot reach `rtol` (or not within its largest rank or number of terms), and the
+        nearest that was found is returned; or it takes more bytes for it than the dense matrix.
 
     Notes
     -----
@@ -53,12 +56,13 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     Banded            ``lower=``, ``upper=``
     BlockDiagonal     ``sizes=[n_1, ...]`` or of pairs, or ``block_size=``
     Triangular        ``lower=``
-    the others        none: Circulant, Dense, Diagonal, Hankel, Sparse, Toeplitz, Tridiagonal, Zeros
     ================  ==========================================================================
 
-    Monarch and Butterfly need `rtol`, `budget` or ``block_rank``, without which they are of block
-    rank one; with a permutation the result is a Chain. Families that are not here have no
-    projection.
+    Circulant, Dense, Diagonal, Hankel, Sparse, Toeplitz, Tridiagonal and Zeros have a projection
+    without options; families that are not named here have none.
+
+    Monarch, Butterfly and Chain are of block rank one without `rtol`, `budget` or ``block_rank``;
+    with a permutation the result is a Chain. What their options mean is on the page of the family.
 
     Examples
     --------
@@ -67,34 +71,70 @@ def project(M, cls, *, rtol=None, budget=None, **options):
     >>> sm.project(M, sm.Kronecker, shapes=[(2, 2), (3, 3)]).error < 1e-14
     True
     """
-    if not (isinstance(cls, type) and hasattr(cls, "_parameters")):
-        raise TypeError(f"`cls` must be a family of structmat; got {cls!r}")
-    if not hasattr(cls, "_project"):
-        raise TypeError(f"{cls.__name__} has no projection; those that have are in the docstring")
+    M = _target(M, cls)
     allowed = list(inspect.signature(cls._project).parameters)[3:]
-    for name in options:
-        if name not in allowed:
-            listed = ", ".join(allowed) or "none"
-            raise TypeError(
-                f"{name!r} is not an option of {cls.__name__}; its options are: {listed}"
-            )
-    _checks.tolerance(rtol, "rtol")
+    _checks.options(options, allowed, cls.__name__)
+    rtol = _checks.tolerance(rtol, "rtol")
     if budget is not None:
         budget = _checks.size(budget, "budget")
-    if not hasattr(M, "matmat") and not _checks.is_sparse(M):
-        M = _checks.as_array(M, "M")
-        if M.ndim != 2:
-            raise ValueError(f"`M` must be a matrix; got shape {M.shape}")
-        _checks.finite(M, "M")
     result = cls._project(M, rtol, budget, **options)
     if result is NotImplemented:
-        raise TypeError(f"{cls.__name__} has no projection")
+        raise _no_projection(cls)
     result = ProjectionResult(*result)
-    if rtol is not None and result.error > rtol * (1 + 1e-6):
+    if rtol is not None:
+        _judge(result, cls, rtol)
+    return result
+
+
+def _no_projection(cls):
+    return TypeError(
+        f"{cls.__name__} has no projection; help(structmat.project) names the families that have"
+    )
+
+
+def _target(M, cls):
+    """M, an array where it is no operator, once it and the family are what they should be."""
+    if isinstance(M, type):
+        raise TypeError(
+            f"`M` must be a matrix; got the class {M.__name__}. Arguments swapped? It is "
+            "project(M, cls)"
+        )
+    if not (isinstance(cls, type) and hasattr(cls, "_parameters")):
+        came = repr(cls) if isinstance(cls, str | type) else f"an object of {type(cls)!r}"
+        raise TypeError(f"`cls` must be a family of structmat, a class; got {came}")
+    if not hasattr(cls, "_project"):
+        raise _no_projection(cls)
+    if hasattr(M, "matmat") or _checks.is_sparse(M):
+        return M
+    if callable(M):
+        raise TypeError(
+            "`M` is a function; structmat.fit_butterfly takes one and its `shape`, and project a "
+            "scipy.sparse.linalg.LinearOperator made of it"
+        )
+    M = _checks.as_array(M, "M")
+    if M.ndim != 2:
+        raise ValueError(f"`M` must be a matrix; got shape {M.shape}")
+    _checks.finite(M, "M")
+    return M
+
+
+def _judge(result, cls, rtol):
+    """Warn where the tolerance was not reached, or costs more than the matrix it is to replace."""
+    if result.error > rtol * (1 + 1e-6):
         warnings.warn(
             f"project: the nearest {cls.__name__} found has error {result.error:.3g}, above "
             f"rtol={rtol:.3g}",
             RuntimeWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return result
+    A = result.matrix
+    held, dense = A.nbytes, _checks.dense_bytes(A.shape, A.dtype)
+    if held > dense >= _WORTH:
+        m, n = A.shape
+        warnings.warn(
+            f"project: a {cls.__name__} with rtol={rtol:.3g} takes {_checks.human_bytes(held)}, "
+            f"the dense {m}x{n} matrix {_checks.human_bytes(dense)}; ask for less accuracy, or "
+            "keep the array",
+            RuntimeWarning,
+            stacklevel=3,
+        )

@@ -1,5 +1,7 @@
 """Small functions that build matrices: kron, diag, eye, block_diag, random ..."""
 
+import inspect
+
 import numpy as np
 
 from structmat import _checks, _rules
@@ -190,6 +192,13 @@ def random(cls, shape, *, rng=None, dtype=np.float64, **options):
     StructuredMatrix
         The matrix.
 
+    Raises
+    ------
+    TypeError
+        The class is not a family, or has not such an option.
+    NotImplementedError
+        The family has no random member.
+
     Examples
     --------
     >>> import structmat as sm
@@ -206,6 +215,7 @@ def random(cls, shape, *, rng=None, dtype=np.float64, **options):
     build = getattr(cls, "_random", None)
     if build is None:
         raise NotImplementedError(f"{cls.__name__} has no random member")
+    _checks.options(options, list(inspect.signature(build).parameters)[3:], cls.__name__)
     return build(shape, np.random.default_rng(rng), dtype, **options)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from structmat import _rules
 from structmat._backend.arrays import is_array, namespace_of
 from structmat.matrices.base import StructuredMatrix
-from structmat.matrices.chain import Butterfly, Chain, KroneckerSparse, Monarch
+from structmat.matrices.chain import Butterfly, Chain, KroneckerSparse, Monarch, patterns
 from structmat.matrices.chain.exact import constructors, convolutions, trigonometric
 from structmat.matrices.chain.rules import total
 from structmat.matrices.displacement import Circulant, Hankel, Toeplitz
@@ -25,10 +25,11 @@ from structmat.matrices.elementary import (
     Tridiagonal,
     Zeros,
 )
-from structmat.matrices.fourier import DCT, DFT, DST, Haar, Hadamard
+from structmat.matrices.foreign import Adjoint
+from structmat.matrices.fourier import DCT, DFT, DST, AdjointTransform, Haar, Hadamard
 from structmat.matrices.fourier.paley import natural_row
 from structmat.matrices.kronecker import Kronecker, KroneckerSum
-from structmat.matrices.lazy import Sum
+from structmat.matrices.lazy import Product, Scaled, Sum
 
 __all__ = ["convert"]
 
@@ -46,18 +47,31 @@ def _conversion(source, target):
 @_rules.maker("convert")
 def convert(A, cls, options):
     """`A` as a `cls`, by the rule of the nearest base class; TypeError when there is none."""
+    if not (isinstance(cls, type) and issubclass(cls, StructuredMatrix)):
+        raise TypeError(f"give the class, such as structmat.Chain; got {cls!r}")
+    if options:
+        raise TypeError(
+            f"a conversion to {cls.__name__} has no options; got {', '.join(map(repr, options))}. "
+            "structmat.project has some"
+        )
     if type(A) is cls:
         return A
     if cls is Dense:
         return Dense(A.toarray())
     for base in type(A).__mro__:
         if (base, cls) in _table:
-            return _table[base, cls](A, **options)
+            return _table[base, cls](A)
     if cls is Sparse:
         return Sparse(A.tosparse())
-    raise TypeError(
-        f"{type(A).__name__} has no exact conversion to {getattr(cls, '__name__', cls)}; "
-        "for the nearest one use structmat.project(A, cls)"
+    raise _impossible(A, cls)
+
+
+def _impossible(A, cls, why="there is no rule for the two"):
+    """TypeError that names the two families, and the way out."""
+    name = cls.__name__
+    return TypeError(
+        f"{type(A).__name__} has no exact conversion to {name}: {why}. For the nearest one use "
+        f"structmat.project(A, structmat.{name})"
     )
 
 
@@ -111,7 +125,7 @@ def _(A):
     result = csr_array(np.ones((1, 1), A.dtype))
     for factor in A.factors:
         result = kron(result, _rules.lift(factor).to(Sparse).tosparse(), format="csr")
-    return Sparse(csr_array(result))
+    return Sparse(csr_array(result, dtype=A.dtype))  # of nothing, kron makes float64
 
 
 @_conversion(KroneckerSum, Kronecker)
@@ -232,24 +246,68 @@ def _(A):
 
 @_conversion(Circulant, Chain)
 def _(A):
-    return convolutions.circulant(A.c)
+    return _empty(A) if 0 in A.shape else convolutions.circulant(A.c)
 
 
 @_conversion(Toeplitz, Chain)
 def _(A):
-    return convolutions.toeplitz(A.c, A.r)
+    return _empty(A) if 0 in A.shape else convolutions.toeplitz(A.c, A.r)
 
 
 @_conversion(Hankel, Chain)
 def _(A):
     """Columns of a Toeplitz matrix from the last to the first: H[i, j] = h[i + j]."""
     m, n = A.shape
+    if 0 in A.shape:
+        return _empty(A)
     xp = namespace_of(A.c, A.r)
     h = xp.concatenate([A.c, A.r[1:]])
     T = convolutions.toeplitz(h[n - 1 :], h[n - 1 :: -1])
     back = np.arange(T.full_shape[1])
     back[:n] = back[:n][::-1]
     return Chain((*T.factors, Permutation(xp.asarray(back))), (m, n))
+
+
+def _empty(A):
+    """A chain of no entries."""
+    xp = A._namespace or np
+    return Chain((KroneckerSparse(xp.zeros((1, 1, *A.shape), A.dtype)),))
+
+
+@_conversion(Scaled, Chain)
+def _(A):
+    """One factor takes the scalar; before permutations alone stands one that does."""
+    chain = convert(A.matrix, Chain, {})
+    found = _as_chain(A.scalar * chain)
+    if found is not None:
+        return found
+    n = chain.full_shape[0]
+    scalars = (A._namespace or np).full((n, 1, 1, 1), A.scalar, A.dtype)
+    return Chain((KroneckerSparse(scalars), *chain.factors), chain.shape)
+
+
+@_conversion(Adjoint, Chain)
+@_conversion(AdjointTransform, Chain)
+def _(A):
+    return convert(A.matrix, Chain, {})._adjoint()
+
+
+@_conversion(Product, Chain)
+def _(A):
+    """The factors of all, where no cropped chain stands in the way."""
+    found = convert(A.factors[0], Chain, {})
+    for F in A.factors[1:]:
+        found = _as_chain(found @ convert(F, Chain, {}))
+        if found is None:
+            raise _impossible(A, Chain, "the rows that one factor crops are columns of another")
+    return found
+
+
+def _as_chain(A):
+    """A chain or one factor as a Chain; None for anything else."""
+    if isinstance(A, KroneckerSparse | Permutation):
+        return Chain((A,))
+    return A if isinstance(A, Chain) else None
 
 
 @_conversion(Chain, Sparse)
@@ -267,9 +325,20 @@ def _(A):
 
 @_conversion(StructuredMatrix, Butterfly)
 def _(A):
-    """Where the chain has chainable factors and no permutation; else Butterfly says what it met."""
-    A = convert(A, Chain, {})
-    return Butterfly(A.factors, A.shape)
+    """Where the chain has chainable factors and no permutation."""
+    return _butterfly(A, Butterfly)
+
+
+def _butterfly(A, target):
+    """A as a Butterfly, on its way to `target`; TypeError that says what its chain has."""
+    chain = convert(A, Chain, {})
+    if None in chain.patterns:
+        raise _impossible(A, target, "its chain has a permutation, use Chain")
+    if not patterns.chainable(*chain.patterns):
+        named = ", ".join(str(tuple(p)) for p in chain.patterns)
+        why = f"the patterns (a, b, c, d) of its chain, {named}, are not chainable"
+        raise _impossible(A, target, why)
+    return Butterfly(chain.factors, chain.shape)
 
 
 @_conversion(Sum, Butterfly)
@@ -301,16 +370,14 @@ def _(A):
 @_conversion(StructuredMatrix, Monarch)
 def _(A):
     """Patterns (1, s, k r, l) and (k, l r, p, 1) are those of a Monarch matrix."""
-    A = convert(A, Butterfly, {})
-    if len(A.factors) == 2:
-        (one, s, kr, l), (k, lr, p, last) = A.patterns
-        if one == last == 1 and kr % k == 0 and kr // k * l == lr:
+    chain = _butterfly(A, Monarch)
+    if len(chain.factors) == 2:
+        (one, s, kr, l), (k, lr, p, last) = chain.patterns
+        if one == last == 1 and k and kr % k == 0 and kr // k * l == lr:
             r = kr // k
-            left = A.factors[0].values.reshape(l, s, k, r)
-            right = A.factors[1].values.reshape(k, r, l, p).transpose(0, 2, 1, 3)
-            return Monarch(left, right, A.shape)
-    raise TypeError(
-        "a Monarch matrix has two factors of patterns (1, s, k r, l) and (k, l r, p, 1); got "
-        f"{', '.join(str(tuple(pattern)) for pattern in A.patterns)}. For the nearest one use "
-        "structmat.project"
-    )
+            left = chain.factors[0].values.reshape(l, s, k, r)
+            right = chain.factors[1].values.reshape(k, r, l, p).transpose(0, 2, 1, 3)
+            return Monarch(left, right, chain.shape)
+    named = ", ".join(str(tuple(pattern)) for pattern in chain.patterns)
+    why = f"a Monarch matrix has two factors, (1, s, k r, l) and (k, l r, p, 1), this one {named}"
+    raise _impossible(A, Monarch, why)

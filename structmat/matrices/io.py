@@ -24,10 +24,11 @@ __all__ = ["load", "save"]
 
 VERSION = 1
 _SCALARS = (bool, int, float, str, type(None))
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # how an archive begins, and an empty one
 # What a damaged or hostile archive makes zipfile, zlib, NumPy, json and the constructors raise.
 _BROKEN = (
     KeyError, TypeError, AttributeError, OverflowError, RecursionError, EOFError, struct.error,
-    NotImplementedError, zlib.error, zipfile.BadZipFile, json.JSONDecodeError,
+    NotImplementedError, UnicodeDecodeError, zlib.error, zipfile.BadZipFile, json.JSONDecodeError,
 )  # fmt: skip
 
 
@@ -120,14 +121,23 @@ def load(path):
     """
     try:
         # Opened here, because NumPy leaves the file of a broken archive open.
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            header = json.loads(bytes(archive["header"]).decode())
-            version = header["structmat"]
-            if not isinstance(version, int) or not 1 <= version <= VERSION:
-                raise ValueError(f"{path}: version {version}; this structmat reads up to {VERSION}")
-            return _build(header["matrix"], archive)
+        with open(path, "rb") as file:
+            if file.read(4) not in _ZIP:
+                # NumPy would take it for a pickle, and say how to open that.
+                raise ValueError(f"{path} is not a structmat file: it is no .npz archive")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as archive:
+                return _read(archive, path)
     except _BROKEN as error:
         raise ValueError(f"{path} is not a structmat file: {error}") from error
+
+
+def _read(archive, path):
+    header = json.loads(bytes(_array(archive, "header")).decode())
+    version = header["structmat"]
+    if not isinstance(version, int) or not 1 <= version <= VERSION:
+        raise ValueError(f"{path}: version {version}; this structmat reads up to {VERSION}")
+    return _build(header["matrix"], archive)
 
 
 def _array(archive, name):
@@ -137,7 +147,9 @@ def _array(archive, name):
         major, _ = np.lib.format.read_magic(file)
         shape, _, dtype = getattr(np.lib.format, f"read_array_header_{major}_0")(file)
         declared, held = math.prod(shape) * dtype.itemsize, member.file_size - file.tell()
-    if not dtype.hasobject and declared != held:
+    if dtype.hasobject:
+        raise ValueError(f"the array {name!r} holds Python objects; structmat never writes such")
+    if declared != held:
         raise ValueError(f"the array {name!r} declares {declared} bytes and holds {held}")
     return archive[name]
 

@@ -9,7 +9,7 @@ import scipy.linalg
 import scipy.signal
 
 import structmat as sm
-from structmat.matrices.chain.exact import causal
+from structmat.matrices.chain.exact import causal, sequences
 
 METHODS = ("fft", "gemm")
 SIZES = [(1, 2), (2, 2), (4, 4), (8, 8), (3, 6), (5, 2), (7, 10)]
@@ -285,9 +285,9 @@ def test_overflow_and_bad_numbers_are_errors(method):
 
 def test_a_residue_that_is_not_rounding_is_an_error():
     Y = np.ones((1, 1, 2, 2)) + 1e-14j
-    assert causal._real(Y, np.ones((1, 1, 1, 1))).dtype == np.float64
+    assert sequences._real(Y, np.ones((1, 1, 1, 1))).dtype == np.float64
     with pytest.raises(ArithmeticError, match="imaginary"):
-        causal._real(Y, np.full((1, 1, 1, 1), 1e-3))
+        sequences._real(Y, np.full((1, 1, 1, 1), 1e-3))
 
 
 @pytest.mark.parametrize(
@@ -361,3 +361,43 @@ def test_on_the_device(monkeypatch, rng):
         causal.monarch_mix(d(u), kernel)
     leak = causal.causality_leak(lambda v: causal.monarch_mix(d(v), d(kernel)), 8, 3)
     assert leak < 1e-13
+
+
+# ---------------------------------------------------------------- range, lengths
+
+
+@pytest.mark.parametrize("method", ["fft", "gemm"])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_what_is_representable_is_computed(method, dtype):
+    """The sums of a spectrum overflow where the convolution does not."""
+    u, kernel = np.full((3, 1), 1e308, dtype), np.array([[1.0], [-1.0], [0.0]], dtype)
+    y = causal.monarch_mix(u, kernel, method=method).ravel()
+    assert np.abs(y / 1e308 - [1, 0, 0]).max() < 1e-15
+    y = causal.monarch_mix(u * 1e-308 * 5e-324, kernel, method=method).ravel()
+    assert np.array_equal(y, np.array([5e-324, 0, 0]))
+    with pytest.raises(OverflowError, match="monarch_mix"):
+        causal.monarch_mix(u, -2 * kernel, method=method)
+
+
+def test_every_sequence_has_a_range_of_its_own(rng):
+    scales = np.array([1e300, 1.0, 1e-300])
+    u, kernel = rng.standard_normal((2, 9, 3)), rng.standard_normal((9, 3))
+    y = causal.monarch_mix(u * scales, kernel)
+    assert np.abs(y / scales - causal.monarch_mix(u, kernel)).max() < 1e-14
+
+
+@pytest.mark.parametrize("length", [1, 2, 97, 101, 257])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+def test_circular_convolutions_of_prime_length(length, dtype, rng):
+    u, kernel = rng.standard_normal((2, length, 2)), rng.standard_normal((length, 2))
+    u, kernel = u.astype(dtype), kernel.astype(dtype)
+    if np.dtype(dtype).kind == "c":
+        u, kernel = u * (1 + 2j), kernel * (2 - 1j)
+    y = causal.monarch_mix(u, kernel, causal=False)
+    assert y.dtype == dtype
+    wide = np.result_type(dtype, np.float64)
+    for c in range(2):
+        C = scipy.linalg.circulant(kernel[:, c].astype(wide))
+        error = np.abs(y[..., c] - u[..., c] @ C.T).max()
+        size = np.linalg.norm(kernel[:, c]) * np.linalg.norm(u[..., c], axis=1).max()
+        assert error < 30 * np.finfo(dtype).eps * size

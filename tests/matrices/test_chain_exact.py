@@ -1,6 +1,8 @@
 """Exact constructors of chains and conversions, against scipy and literal definitions."""
 
 import itertools
+import math
+import tracemalloc
 
 import fake_cupy
 import numpy as np
@@ -612,5 +614,96 @@ def test_conversions_that_do_not_exist(rng):
         sm.Tridiagonal([1.0], [1.0, 2.0], [3.0]).to(sm.Chain)
     with pytest.raises(TypeError, match="no exact conversion"):
         sm.Kronecker(np.eye(2), sm.Tridiagonal([1.0], [1.0, 2.0], [3.0])).to(sm.Chain)
-    with pytest.raises(ValueError, match="chainable"):
+    with pytest.raises(TypeError, match="chainable"):
         convolutions.circulant(rng.standard_normal(8)).to(sm.Butterfly)
+
+
+# ---------------------------------------------------------------- prime orders, arguments
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (7,), (13,), (28,), (3, 5), (4, 6), (2, 3, 5)])
+@pytest.mark.parametrize("kind", [float, complex])
+def test_convolutions_by_definition(shape, kind, rng):
+    """The middle factor is gathered from the inverse transform of its digit."""
+    kernel = rng.standard_normal(shape).astype(kind)
+    if kind is complex:
+        kernel *= 1 + 2j
+    D = np.zeros((math.prod(shape),) * 2, kind)
+    for i, to in enumerate(np.ndindex(shape)):
+        for j, of in enumerate(np.ndindex(shape)):
+            D[i, j] = kernel[tuple((a - b) % n for a, b, n in zip(to, of, shape))]
+    close(sm.Chain.convolution(kernel), D)
+
+
+def test_a_prime_convolution_is_one_dense_block_of_its_kernel(rng):
+    kernel = rng.standard_normal(1009)
+    tracemalloc.start()
+    A = sm.Chain.convolution(kernel)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(A.factors) == 1
+    assert A.dtype == np.float64
+    assert peak < 3 * A.nbytes
+    assert np.abs(A.toarray() - scipy.linalg.circulant(kernel)).max() < 1e-13
+
+
+def test_a_dense_block_that_does_not_fit_is_refused_before_any_work():
+    tracemalloc.start()
+    for make in (lambda: sm.Chain.convolution(np.ones(200003)), lambda: sm.Chain.dft(200003)):
+        with pytest.raises(MemoryError, match="200003"):
+            make()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_fastfood_keeps_single_precision(rng):
+    s, g, b = rng.standard_normal((3, 8)).astype(np.float32)
+    p = rng.permutation(8)
+    A = sm.Chain.fastfood(s, g, p, b, sigma=2.0)
+    assert A.dtype == np.float32
+    assert sm.Chain.fastfood(s, g, sm.Permutation(p), b, sigma=2.0) == A
+    with pytest.raises(OverflowError, match="sigma"):
+        sm.Chain.fastfood(s.astype(float), g, p, b, sigma=1e-320)
+
+
+def test_conversions_of_lazy_matrices():
+    F, H = sm.DFT(12), sm.Toeplitz([1.0, 2.0, 3.0])
+    matrices = [
+        2 * F, F.H, F.inv(), F @ F.inv(), sm.Hadamard(8) @ sm.DFT(8), sm.DCT(8).T, 1j * sm.DCT(5),
+        -sm.DFT(4), 3 * H, H @ H, 3 * sm.Permutation([1, 2, 0]),
+        sm.Permutation([1, 0]) @ sm.Hadamard(2),
+        sm.Toeplitz([]), sm.Circulant([]), sm.Hankel([]), sm.Toeplitz([], np.zeros(3)),
+        sm.Toeplitz(np.zeros(2, complex), []),
+    ]  # fmt: skip
+    for A in matrices:
+        C = A.to(sm.Chain)
+        assert isinstance(C, sm.Chain)
+        assert (C.shape, C.dtype) == (A.shape, A.dtype)
+        assert np.abs(C.toarray() - A.toarray()).max(initial=0) < 1e-13
+    K = sm.Kronecker(np.zeros((0, 0), complex), np.eye(2))
+    assert K.to(sm.Sparse).dtype == np.complex128
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: sm.Circulant(np.arange(8.0)).to(sm.Butterfly), TypeError, "Circulant.*Butterfly"),
+        (lambda: sm.DFT(16).to(sm.Monarch), TypeError, "DFT .* Monarch.*structmat.project"),
+        (lambda: sm.random(sm.Monarch, 16, rng=0).T.to(sm.Monarch), TypeError, "to Monarch: "),
+        (lambda: sm.DFT(12).to(sm.Chain, foo=1), TypeError, "no options; got 'foo'"),
+        (lambda: sm.DFT(12).to("Chain"), TypeError, "give the class"),
+        (lambda: sm.Chain.dft(12, radices=12), TypeError, "`radices`"),
+        (lambda: sm.Chain.dft(12, radices=()), ValueError, "`radices`"),
+        (lambda: sm.Chain.convolution([1, 2, 3], shape=4), TypeError, "`shape`"),
+        (lambda: sm.Chain.fastfood([1.0], [1.0], None, [1.0]), TypeError, "`p`"),
+        (lambda: sm.Chain.fastfood([1.0], [1.0], [0], [1.0], 1j), TypeError, "`sigma`"),
+    ],
+)
+def test_arguments_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_an_order_of_one_may_have_no_radices():
+    assert sm.Chain.dft(1, radices=()).toarray() == 1

@@ -20,6 +20,9 @@ from structmat.matrices.chain.project import bracket, layouts, permuted, ranks, 
 from structmat.matrices.elementary import Permutation
 from tests.support import randn
 
+# Noise and tight tolerances are asked for on purpose here, whatever they hold.
+pytestmark = pytest.mark.filterwarnings("ignore:project. a .* takes .* the dense:RuntimeWarning")
+
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
 EXACT = {"f": 1e-5, "d": 1e-13, "F": 1e-5, "D": 1e-13}
 
@@ -504,6 +507,86 @@ def test_scales(cls, scale, dtype, rng):
     assert max(tops) / min(tops) < 10
 
 
+@pytest.mark.parametrize("z", [1.28e308 * (1 + 1j), 1.7e308 * (1 - 1j), 1.7e308])
+@pytest.mark.parametrize("cls", [sm.Monarch, sm.Butterfly, sm.Chain])
+def test_moduli_beyond_the_largest_number(cls, z):
+    M = np.full((4, 4), z)
+    found = sm.project(M, cls)
+    assert 0 <= found.lower_bound <= found.error <= found.upper_bound < 1e-14
+    assert all(np.isfinite(F.values).all() for F in found.matrix.factors)
+    tiny = (2.0**-1000 * found.matrix).toarray()
+    assert abs(tiny / (z * 2.0**-1000) - 1).max() < 1e-14
+    one = sm.project(M, sm.KroneckerSparse, pattern=(1, 4, 4, 1))
+    assert one.error == 0.0
+    assert np.array_equal(one.matrix.toarray(), M)
+
+
+@pytest.mark.parametrize("s", [1e-161, 1e-162, 3e-162, 1e-200, 1e-308])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("r", [1, 2])
+def test_slices_whose_squares_underflow(s, dtype, r, rng):
+    M = randn((16, 16), rng, dtype)
+    M[::4] *= s
+    M[1::4] *= s
+    found = sm.project(M, sm.Monarch, block_rank=r)
+    assert found.lower_bound <= found.error <= found.upper_bound
+    kept = M.copy()
+    kept[::4] = kept[1::4] = 0
+    squares2 = np.linalg.svd(slices_by_loops(kept, 4, 4), compute_uv=False)[..., r:] ** 2
+    expected = math.sqrt(squares2.sum()) / np.linalg.norm(kept)
+    assert abs(found.error / expected - 1) < 1e-12
+    F = np.zeros((16, 16), dtype)
+    F[0, 0] = 1
+    F[4:8, 4:8] = s * randn((4, 4), rng, dtype)
+    found = sm.project(F, sm.Monarch, block_rank=r)
+    assert found.error <= found.upper_bound < 1e-14
+    assert abs(found.matrix.toarray() - F).max() < 1e-14
+    butterfly = sm.project(F, sm.Butterfly)
+    assert butterfly.lower_bound <= butterfly.error <= butterfly.upper_bound < 1e-14
+
+
+def test_a_tiny_slice_is_truncated_like_any_other(rng):
+    S = randn((3, 4, 5), rng, np.complex128) * np.array([1.0, 1e-162, 1e-200])[:, None, None]
+    U, B, _, _ = slices.leading(S, 1)
+    for slice_, best in zip(S, U @ B):
+        u, s, vh = np.linalg.svd(slice_)
+        assert abs(best - s[0] * np.outer(u[:, 0], vh[0])).max() < 1e-12 * s[0]
+
+
+def test_a_zero_target_has_the_ranks_and_the_budget_of_any_other():
+    zero = np.zeros((16, 16))
+    for cls in (sm.Butterfly, sm.Monarch, sm.Chain):
+        with pytest.raises(ValueError, match="budget"):
+            sm.project(zero, cls, budget=1)
+    with pytest.raises(ValueError, match="at least 256, the numbers of the pattern; got 1"):
+        sm.project(zero, sm.KroneckerSparse, pattern=(1, 16, 16, 1), budget=1)
+    found = sm.project(zero, sm.Monarch, block_rank=3)
+    assert found[1:] == (0.0, 0.0, 0.0)
+    assert found.matrix.block_rank == 3
+    assert sm.project(zero, sm.Butterfly, block_rank=2).matrix.ranks == (2, 2, 2)
+    assert sm.project(zero, sm.Butterfly, budget=300, refine=2).error == 0.0
+    for option in ({"rtol": 0.0}, {"rtol": 0.5}, {"permutation": "auto"}, {"refine": 2}):
+        found = sm.project(zero, sm.Butterfly, **option)
+        assert found[1:] == (0.0, 0.0, 0.0)
+        assert not found.matrix.toarray().any()
+
+
+def test_patterns_of_rank_zero_hold_the_zero_matrix():
+    chain = [(1, 16, 0, 1), (1, 0, 16, 1)]
+    found = sm.project(np.ones((16, 16)), sm.Butterfly, patterns=chain)
+    assert found[1:] == (1.0, 1.0, 1.0)
+    assert [tuple(p) for p in found.matrix.patterns] == chain
+    assert not found.matrix.toarray().any()
+    assert sm.project(np.zeros((16, 16)), sm.Butterfly, patterns=chain)[1:] == (0.0, 0.0, 0.0)
+    turned = sm.project(
+        np.ones((16, 16)), sm.Butterfly, patterns=chain, permutation="auto", refine=1
+    )
+    assert turned[1:] == (1.0, 1.0, 1.0)
+    mirrored = [(4, 4, 0, 1), (1, 0, 4, 4)]
+    assert patterns.chainable(*(patterns.Pattern(*p) for p in mirrored))
+    assert sm.project(np.ones((16, 16)), sm.Chain, patterns=mirrored).error == 1.0
+
+
 def test_zero_slices_are_zero_and_finite(rng):
     M = random_monarch(rng, 4, 4, 4, 4).toarray()
     M[::4] = 0
@@ -746,6 +829,22 @@ def test_ranks_of_many_splits_are_no_worse_than_even_ones(rng):
         assert sum(F.values.size for F in reached.matrix.factors) <= held
 
 
+def test_noise_is_not_swept_to_find_more_numbers_than_it_has(rng, monkeypatch):
+    swept = []
+    monkeypatch.setattr(sweep, "sweep", lambda *args, f=sweep.sweep: swept.append(0) or f(*args))
+    M = randn((256, 256), rng)
+    found = sm.project(M, sm.Butterfly, rtol=0.5)
+    assert found.error <= 0.5
+    assert distance(M, found) <= 0.5 * (1 + 1e-12)
+    assert len(swept) <= 4
+    # A member in noise is searched as before, and found.
+    A = sm.random(sm.Butterfly, 256, rng=0, block_rank=2).toarray()
+    A += 1e-3 * np.linalg.norm(A) / 256 * M
+    found = sm.project(A, sm.Butterfly, rtol=2e-3)
+    assert found.error <= 2e-3
+    assert max(found.matrix.ranks) <= 2
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5), st.floats(1, 3))
 def test_the_frontier_holds_every_best_choice(seed, splits, spread):
     """Additive losses by exhaustive search; below the number of kept points nothing is lost."""
@@ -894,9 +993,30 @@ def test_refused_options(rng):
         sm.project(M, sm.Butterfly, refine=-1)
     with pytest.raises(TypeError, match="not an option"):
         sm.project(M, sm.Monarch, radices=[3, 4])
+    with pytest.raises(TypeError, match="`radices` must be a sequence"):
+        sm.project(M, sm.Butterfly, radices=2)
+    with pytest.raises(ValueError, match="blocks"):
+        sm.project(M, sm.Monarch, blocks=np.array([[4, 4]]))
+    with pytest.raises(TypeError, match="blocks"):
+        sm.project(M, sm.Monarch, blocks=np.array([4.0, 4.0]))
+    with pytest.raises(ValueError, match="at least 48, the numbers of the pattern"):
+        sm.project(M, sm.KroneckerSparse, pattern=(3, 4, 4, 1), budget=20)
+    with pytest.raises(TypeError, match="four integers"):
+        sm.KroneckerSparse(np.ones((1, 1, 2, 2)), pattern=(1.0, 2, 2, 1))
+
+
+@pytest.mark.parametrize("p", [np.arange(12.0), [0.5] * 12, np.eye(12), [0] * 12, [12] * 12])
+def test_a_permutation_that_is_none_is_named_as_the_option(p):
+    with pytest.raises((TypeError, ValueError, IndexError), match="`permutation`") as caught:
+        sm.project(np.ones((12, 12)), sm.Monarch, permutation=p)
+    assert "`p`" not in str(caught.value)
 
 
 def test_blocks_as_one_integer(rng):
+    found = sm.project(np.ones((8, 8)), sm.Monarch, blocks=np.array([4, 2]))
+    assert found.matrix.left.shape == (4, 2, 2, 1)
+    radices = np.array([[2, 2], [2, 2]])
+    assert sm.project(np.ones((4, 4)), sm.Butterfly, radices=radices).error < 1e-14
     found = sm.project(randn((12, 18), rng), sm.Monarch, blocks=3)
     assert found.matrix.left.shape[:3] == (3, 4, 3)
     assert found.matrix.right.shape[3] == 6

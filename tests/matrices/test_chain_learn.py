@@ -10,6 +10,7 @@ import pytest
 import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
+import support
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.polynomial import legendre
@@ -621,15 +622,57 @@ def test_mm_star_allows_singular_blocks_elsewhere(rng):
 def test_mm_star_of_a_noisy_member_is_near_the_noise(rng):
     M = mm_star(4, 6, rng)
     noise = 1e-3 * rng.standard_normal(M.shape)
-    result, info = factor_mm_star(M + noise, 4, rng=0, return_info=True)
+    with pytest.warns(RuntimeWarning, match="not in the class MM"):
+        result, info = factor_mm_star(M + noise, 4, rng=0, return_info=True)
     assert result.error < 3 * np.linalg.norm(noise) / np.linalg.norm(M)
     assert info.residual > 1e-5
 
 
 def test_mm_star_outside_the_class_says_so(rng):
-    result, info = factor_mm_star(rng.standard_normal((25, 25)), 5, rng=0, return_info=True)
+    M = rng.standard_normal((25, 25))
+    with pytest.warns(RuntimeWarning, match="5 x 5 blocks"):
+        result, info = factor_mm_star(M, 5, rng=0, return_info=True)
     assert 0.1 < result.error < 1
     assert info.residual > 0.1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_toeplitz_matrix_is_outside_the_class_and_a_circulant_one_inside(rng, dtype):
+    c, r = rng.standard_normal((2, 24)).astype(dtype)
+    with pytest.warns(RuntimeWarning, match="not in the class MM"):
+        outside = factor_mm_star(scipy.linalg.toeplitz(c, r), 4, rng=0)
+    assert outside.error > 0.1
+    assert factor_mm_star(scipy.linalg.circulant(c), 4, rng=0).error < 100 * np.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64])
+def test_operators_keep_their_precision(rng, dtype):
+    M = support.randn((8, 8), rng, dtype)
+    operator = scipy.sparse.linalg.aslinearoperator(M)
+    assert fit_butterfly(operator, rng=0, restarts=0).matrix.dtype == dtype
+    circulant = scipy.sparse.linalg.aslinearoperator(scipy.linalg.circulant(M[0]))
+    found = factor_mm_star(circulant, 2, rng=0).matrix
+    assert np.finfo(found.dtype).eps == np.finfo(dtype).eps
+
+
+def test_no_guarantee_is_worse_than_zero(rng):
+    for n in (8, 32):
+        result = fit_butterfly(rng.standard_normal((n, n)), permutation=None, rng=0, restarts=0)
+        assert result.error <= result.upper_bound <= 1
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: fit_butterfly(np.eye(8), callback=3), TypeError, "`callback`"),
+        (lambda: fit_butterfly(lambda X: X, shape=8), TypeError, "`shape`"),
+        (lambda: fit_butterfly(lambda X: X, shape=(8, 8, 8)), TypeError, "`shape`"),
+        (lambda: factor_mm_star(np.zeros((0, 0)), 1), ValueError, "`blocks`"),
+    ],
+)
+def test_arguments_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
 
 
 def test_mm_star_takes_operators(rng):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import structmat as sm
 from structmat.matrices.chain import patterns
+from structmat.matrices.chain.systems import blocks
 from structmat.matrices.chain.systems.isometries import scale_of_isometry
 
 RATIO = 30.0
@@ -457,3 +458,105 @@ def test_singular_values_of_any_radices(radices, place, dtype, seed):
     assert A.norm(2) == pytest.approx(
         np.linalg.norm(A.toarray(), 2), rel=1e3 * support.eps(factors[0].values)
     )
+
+
+# ---------------------------------------------------------------- vectors of norm one, permutations
+
+
+def near_identity(shape, rng, dtype):
+    return np.eye(shape[-1]) + 0.1 * support.randn(shape, rng, dtype)
+
+
+def dense(V):
+    return V.toarray() if hasattr(V, "toarray") else V
+
+
+def checked_eig(A):
+    """Eigenvectors of norm one, A V = V W to rounding relative to |A| |V|."""
+    D = A.toarray()
+    w, V = A.eig()
+    V = dense(V)
+    eps = support.eps(D)
+    assert np.abs(np.linalg.norm(V, axis=0) - 1).max() < RATIO * eps
+    error = np.abs(D @ V - V * w).sum(0).max()
+    assert error / np.abs(D).sum(0).max() / eps < RATIO
+    return w, V
+
+
+@pytest.mark.parametrize("dtype", support.DTYPES)
+@pytest.mark.parametrize("power", [0, 100])
+def test_eigenvectors_of_a_similarity_have_norm_one(power, dtype):
+    """Outer factors of 2^-100: their product is zero in single precision, A's own is not."""
+    rng = np.random.default_rng(30)
+    shapes = [(2, 2, 2, 2), (1, 4, 2, 2), (2, 2, 2, 2)]
+    X1, X2, M = (near_identity(shape, rng, dtype) for shape in shapes)
+    s = float(2.0**-power)
+    inverses = [np.linalg.inv(X.astype(np.result_type(dtype, float))) / s for X in (X2, X1)]
+    factors = [X1 * s, X2 * s, M, *inverses]
+    checked_eig(sm.Chain([F.astype(dtype) for F in factors]))
+
+
+MIDDLES = [[3, 2, 1, 0], [1, 2, 3, 0], [1, 0, 3, 2], [0, 1, 2, 3]]
+
+
+def around(kind, middle, rng):
+    P = sm.Permutation([3, 0, 1, 2])
+    Q = np.linalg.qr(rng.standard_normal((1, 2, 2, 2)))[0]
+    X = sm.KroneckerSparse(Q)
+    return {
+        "permutation": lambda: [P, middle, P.H],
+        "orthogonal": lambda: [X, middle, X.H],
+        "multiple": lambda: [2 * X, middle, -3 * X.H],
+        "similar": lambda: [sm.KroneckerSparse(Q + 1), middle, sm.KroneckerSparse(Q + 1).inv()],
+    }[kind]()
+
+
+@pytest.mark.parametrize("kind", ["permutation", "orthogonal", "multiple", "similar"])
+@pytest.mark.parametrize("p", MIDDLES)
+def test_a_permutation_in_the_middle_of_a_similarity(p, kind):
+    rng = np.random.default_rng(31)
+    A = sm.Chain(around(kind, sm.Permutation(p), rng))
+    D = A.toarray()
+    w, _ = checked_eig(A)
+    expected = np.sort_complex(np.linalg.eigvals(D).round(8))
+    assert np.abs(np.sort_complex(w.round(8)) - expected).max() < 1e-7
+    assert np.abs(np.sort_complex(A.eigvals().round(8)) - expected).max() < 1e-7
+    if kind == "similar" or np.abs(D - D.T).max() > 1e-13:
+        return
+    w, V = A.eigh()
+    V = dense(V)
+    assert np.abs(w - np.linalg.eigvalsh(D)).max() < 1e-13
+    assert np.abs(A.eigvalsh() - w).max() < 1e-13
+    assert np.abs(V.T @ V - np.eye(4)).max() < 1e-14
+    assert np.abs(D @ V - V * w).max() < 1e-13
+    few = sm.linalg.eigsh(A, 2, which="LA").eigenvalues
+    assert np.abs(few - w[-2:]).max() < 1e-13
+
+
+@pytest.mark.parametrize("p", [2, -2])
+def test_one_decomposition_makes_a_condition_number(p, monkeypatch):
+    rng = np.random.default_rng(32)
+    A = sm.Chain([factor((1, 4, 4, 4), rng), factor((4, 4, 4, 1), rng)])
+    calls, svd = [], sm.Dense._svdvals
+    monkeypatch.setattr(sm.Dense, "_svdvals", lambda D: calls.append(1) or svd(D))
+    expected = np.linalg.cond(A.toarray(), p)
+    assert abs(A.cond(p) / expected - 1) < 1e-10
+    assert len(calls) == 1
+    F = A.factors[0]
+    assert abs(blocks.cond(F, p) / np.linalg.cond(F.toarray(), p) - 1) < 1e-10
+    assert blocks.cond(F, 1) is NotImplemented
+
+
+@pytest.mark.parametrize("verb", ["svdvals", "nuc", "svd"])
+def test_dense_work_on_a_large_chain_is_announced_before_it_begins(verb):
+    rng = np.random.default_rng(33)
+    A = sm.Butterfly([factor(p, rng) for p in patterns.square((2,) * 12)])
+    verbs = {
+        "svdvals": lambda: sm.linalg.svdvals(A),
+        "nuc": lambda: A.norm("nuc"),
+        "svd": lambda: A.svd(),
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", sm.DensifyWarning)
+        with pytest.raises(sm.DensifyWarning, match="dense array"):
+            verbs[verb]()

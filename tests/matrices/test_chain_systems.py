@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 import pytest
 import support
+from chains import factor, literal, product, well
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import LinAlgWarning
@@ -17,19 +18,6 @@ from structmat.matrices.chain.systems import balance, direct
 RATIO = 30.0
 
 
-def factor(pattern, rng, dtype=np.float64):
-    a, b, c, d = pattern
-    return sm.KroneckerSparse(support.randn((a, d, b, c), rng, dtype))
-
-
-def well(pattern, rng, dtype=np.float64):
-    """A factor with square blocks of condition at most 3."""
-    a, b, _, d = pattern
-    values = support.randn((a, d, b, b), rng, dtype)
-    U, _, Vh = np.linalg.svd(values)
-    return sm.KroneckerSparse(((U * np.linspace(1, 3, b)) @ Vh).astype(dtype))
-
-
 def butterfly(radices, rng, dtype=np.float64, make=well):
     return sm.Butterfly([make(p, rng, dtype) for p in patterns.square(radices)])
 
@@ -39,31 +27,6 @@ def monarch(l, k, rng, dtype=np.float64):
     left = support.randn((l, k, k, 1), rng, dtype)
     right = support.randn((k, l, 1, l), rng, dtype)
     return sm.Monarch(left, right)
-
-
-def literal(F):
-    """The dense matrix of a factor, entry by entry."""
-    if isinstance(F, sm.Permutation):
-        D = np.zeros(F.shape, F.dtype)
-        for i, j in enumerate(F.p):
-            D[i, j] = 1
-        return D
-    a, b, c, d = F.pattern
-    D = np.zeros((a * b * d, a * c * d), F.dtype)
-    for i in range(a):
-        for l in range(d):
-            for j in range(b):
-                for k in range(c):
-                    D[i * b * d + j * d + l, i * c * d + k * d + l] = F.values[i, l, j, k]
-    return D
-
-
-def product(A):
-    work = np.result_type(A.dtype, np.float64)
-    D = literal(A.factors[0]).astype(work)
-    for F in A.factors[1:]:
-        D = D @ literal(F)
-    return D[: A.shape[0], : A.shape[1]]
 
 
 def replaced(A, i, place, block):
@@ -451,3 +414,131 @@ def test_costs_name_what_runs():
     rank_two = sm.Monarch(rng.standard_normal((3, 3, 3, 2)), rng.standard_normal((3, 3, 2, 3)))
     assert direct.cost(rank_two, "solve", 1) is NotImplemented
     assert direct.cost(rank_two, "eigh", 1) is NotImplemented
+
+
+# ---------------------------------------------------------------- factors that undo each other
+
+
+@pytest.mark.parametrize("copies", [1, 256])
+@pytest.mark.parametrize("gap", [1e-12, 1e-8, 1e-4])
+def test_factors_that_undo_each_other_are_announced_at_every_order(gap, copies):
+    """K K^-1 is known to eps |K| |K^-1| only, and one product hides that: it rounds alike twice."""
+    K = np.array([[1.0, 1.0], [1.3, 1.3 + gap]])
+    pair = [np.tile(F, (copies, 1, 1, 1)) for F in (K, np.linalg.inv(K))]
+    A, b = sm.Chain(pair), np.random.default_rng(20).standard_normal(2 * copies)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            _, info = A.solve(b, return_info=True)
+        except np.linalg.LinAlgError as error:
+            assert "no accurate solution" in str(error)
+            return
+    assert any("undo each other" in str(w.message) for w in caught)
+    assert 0.1 / gap < info.cond < 100 / gap
+
+
+def test_rectangular_factors_that_undo_each_other_are_announced():
+    rng = np.random.default_rng(25)
+    wide = rng.standard_normal((1, 1, 4, 8))
+    K = np.eye(8) + 1e5 * rng.standard_normal((8, 8))[:, :1] * np.ones(8)
+    undoing = sm.Chain([wide @ K, np.linalg.inv(K)[None, None] @ wide.swapaxes(2, 3)])
+    with pytest.warns(LinAlgWarning, match="undo each other"):
+        undoing.solve(np.ones(4))
+    sm.Chain([wide, wide.swapaxes(2, 3)]).solve(np.ones(4))  # silent
+
+
+def test_factors_that_leave_no_digit_are_refused():
+    K = np.array([[1.0, 1.0], [1.0, 1.0 + 2.0**-52]])
+    A = sm.Chain([K[None, None], np.linalg.inv(K)[None, None]])
+    with pytest.raises(np.linalg.LinAlgError, match="no digit"):
+        A.solve(np.ones(2))
+
+
+@pytest.mark.parametrize("n", [16, 512])
+def test_the_certificate_of_a_determinant_is_that_of_its_computation(n):
+    rng = np.random.default_rng(21)
+    A = butterfly((2,) * (n.bit_length() - 1), rng)
+    (sign, value), info = A.slogdet(return_info=True)
+    assert "block" in info.method
+    assert (sign, value) == tuple(A.factorize().slogdet())
+
+
+@pytest.mark.parametrize("dtype", support.DTYPES)
+@pytest.mark.parametrize("scale", [2.0**100, 2.0**500, 1e150])
+def test_determinants_of_scaled_factors_lose_no_digit(dtype, scale):
+    rng = np.random.default_rng(22)
+    scale = min(scale, 1e30) if np.finfo(dtype).eps > 1e-10 else scale
+    plain = butterfly((2,) * 8, rng, dtype)
+    up, down = (np.asarray(x, np.finfo(dtype).dtype) for x in (scale, 1 / scale))
+    factors = [plain.factors[0].values * up, *plain.factors[1:-1], plain.factors[-1].values * down]
+    A = sm.Butterfly(factors)
+    sign, value = A.slogdet()
+    logs = []
+    for F in A.factors:  # determinants of 2 x 2 blocks in extended precision
+        V = F.values.astype(np.result_type(dtype, np.longdouble))
+        logs.append(np.log(abs(V[..., 0, 0] * V[..., 1, 1] - V[..., 0, 1] * V[..., 1, 0])))
+    expected = float(sum(x.sum() for x in logs))
+    size = float(sum(abs(x).sum() for x in logs[1:-1])) + 256
+    assert abs(value - expected) / size / support.eps(np.zeros(0, dtype)) < RATIO
+    assert abs(abs(sign) - 1) < 1e-5
+
+
+# ---------------------------------------------------------------- answers out of range, NaN
+
+
+def extremes():
+    rng = np.random.default_rng(23)
+    left, right = rng.standard_normal((4, 4, 4, 1)), rng.standard_normal((4, 4, 1, 4))
+    small = sm.Monarch(left * 1e-300, right * 1e-20)
+    large = sm.Monarch(left * 1e300, right * 1e20)
+    return sm.Monarch(left, right), small, large, rng.standard_normal(16)
+
+
+@pytest.mark.parametrize("verb", ["inv", "pinv", "solve", "lstsq"])
+def test_an_inverse_out_of_range_is_refused(verb):
+    _, small, _, b = extremes()
+    verbs = {
+        "inv": lambda: small.inv(),
+        "pinv": lambda: small.pinv(),
+        "solve": lambda: small.solve(b),
+        "lstsq": lambda: small.lstsq(b),
+    }
+    with pytest.raises(OverflowError, match="too large"):
+        verbs[verb]()
+
+
+@pytest.mark.parametrize("ord", [1, -1, 2, -2, "nuc", np.inf, -np.inf, "fro"])
+def test_norms_of_a_matrix_out_of_range_are_refused(ord):
+    plain, small, large, _ = extremes()
+    with pytest.raises(OverflowError):
+        large.norm(ord)
+    expected = plain.norm(ord)  # times 1e-320, a few digits of a subnormal number
+    assert abs(small.norm(ord) / 5e-324 - expected * 1e-320 / 5e-324) < 0.01 * expected * 2e3 + 2
+
+
+def test_spectra_of_a_matrix_out_of_range_are_refused():
+    plain, _, large, _ = extremes()
+    for verb in (large.svd, lambda: sm.linalg.svdvals(large), large.eigvals, large.eig):
+        with pytest.raises(OverflowError, match="too large"):
+            verb()
+    assert abs(large.cond() / plain.cond() - 1) < 1e-9
+    assert abs(large.cond(1) / plain.cond(1) - 1) < 1e-9
+
+
+def test_powers_out_of_range_are_refused():
+    F = sm.KroneckerSparse(np.full((1, 2, 2, 2), 1e200))
+    with pytest.raises(OverflowError, match="matrix_power"):
+        sm.linalg.matrix_power(F, 2)
+    with pytest.raises(ValueError, match="infs or NaNs"):
+        sm.linalg.matrix_power(F * np.inf, 2)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_is_named(bad):
+    rng = np.random.default_rng(24)
+    A = replaced(butterfly((2,) * 9, rng), 3, (2, 1), [[1.0, bad], [0.0, 1.0]])
+    verbs = [lambda: A.solve(np.ones(512)), A.inv, A.svd, A.eig, A.eigvals, A.cond, A.slogdet]
+    verbs += [lambda: A.norm(2), lambda: A.lstsq(np.ones(512))]
+    for verb in verbs:
+        with pytest.raises(ValueError, match=r"factor 3 .*infs or NaNs.*\(2, 1\)"):
+            verb()

@@ -25,7 +25,7 @@ class Butterfly(Chain):
     product                   2 a b c d a column and factor: 4 n log2 n for 2 x 2 blocks
     entries, diagonal, trace  one multiplication a factor and entry, for splits of rank one
     solve, inv, slogdet       square blocks: LU with pivoting, block by block
-    A + B                     equal blocks: a Butterfly in which the ranks add
+    A + B                     two factors, equal blocks: ranks add; longer: a lazy sum
     A o B                     equal blocks: a Butterfly in which the ranks multiply
     A.H, A.T                  the mirrored Butterfly
     ========================  ==================================================================

@@ -18,6 +18,7 @@ import numpy as np
 
 from structmat._backend.arrays import namespace_of
 from structmat.matrices import parameters
+from structmat.matrices.chain import scale
 from structmat.matrices.chain.frobenius import frobenius
 from structmat.matrices.chain.runs import flipped, pattern_of, ranks, run_of
 
@@ -36,6 +37,7 @@ def entries(A, i, j):
     shape = np.broadcast_shapes(i.shape, j.shape)
     if 0 in shape:
         return namespace_of(*parameters.leaves(A)).zeros(shape, A.dtype)
+    A = scale.even(A)
     run = run_of(A.factors)
     if i.ndim == j.ndim == 2 and i.shape[1] == j.shape[0] == 1:
         return _block(A, run, i[:, 0], j[0])
@@ -218,10 +220,11 @@ def _refined_entries(values, i, j):
 
 def diagonal(A):
     """Entries (i, i); NotImplemented where every one would take a product of its own."""
-    if run_of(A.factors) is None:
+    run = run_of(A._parts)
+    if run is None:
         return NotImplemented
     index = np.arange(min(A.shape))
-    return _along_digits(run_of(A.factors), index, index, index.shape, A.dtype)
+    return _along_digits(run, index, index, index.shape, A.dtype)
 
 
 def trace(A):
@@ -232,8 +235,8 @@ def trace(A):
     """
     if A.cropped or A.shape[0] != A.shape[1] or 0 in A.shape:
         return NotImplemented
-    for k in range(len(A.factors)):
-        turned = A.factors[k:] + A.factors[:k]
+    for k in range(len(A._parts)):
+        turned = A._parts[k:] + A._parts[:k]
         run = run_of(turned)
         if run is not None:
             index = np.arange(turned[0].shape[0])

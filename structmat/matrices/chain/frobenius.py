@@ -5,9 +5,14 @@ import math
 import numpy as np
 
 from structmat._backend.arrays import namespace_of
+from structmat.matrices.chain import scale
 from structmat.matrices.chain.runs import flipped, masked
 
 __all__ = ["frobenius"]
+
+# Factors with larger entries are lowered by 2^64, so that sums of their entries stay finite.
+_HIGH, _ROOM = 2.0**900, 64
+_NONE = -(2**40)  # exponent of a slice of zeros, below all others
 
 
 def frobenius(A):
@@ -25,8 +30,7 @@ def frobenius(A):
     values = flipped(run.values) if run.mirrored else run.values
     xp = namespace_of(*values)
     values = [v.astype(np.result_type(v.dtype, np.float64), copy=False) for v in values]
-    with np.errstate(over="ignore"):
-        largest = [float(abs(v).max()) for v in values]
+    largest = [scale.size(v) for v in values]
     if not all(math.isfinite(x) for x in largest):
         return NotImplemented
     # How much a partial product can grow; what is lost below 2^-537 cannot grow back beyond it.
@@ -38,9 +42,12 @@ def frobenius(A):
         total = math.sqrt(float(_squares(R).sum()))
         if total > 2.0**-250 or 0 in largest:
             return total
+    lowered = [x > _HIGH for x in largest]
+    values = [v * 2.0**-_ROOM if low else v for v, low in zip(values, lowered)]
     R, exponent = _passed(values, xp.zeros((), np.int64))
     top = int(exponent.max())
     weights = xp.exp2(2.0 * xp.maximum(exponent - top, -600))
+    top += _ROOM * sum(lowered)
     try:
         return math.ldexp(math.sqrt(float((_squares(R).sum((-2, -1)) * weights).sum())), top)
     except OverflowError:
@@ -91,11 +98,13 @@ def _times_power(X, e):
 
 
 def _normalised(X):
-    """(X / 2^e, e) slice by slice, the largest modulus in [1/2, 1); e = 0 for zero."""
+    """(X / 2^e, e) slice by slice, the largest part in [1/2, 1); e is lowest for zero."""
     xp = namespace_of(X)
-    _, e = xp.frexp(abs(X).max((-2, -1)))
+    parts = abs(X) if X.dtype.kind != "c" else xp.maximum(abs(X.real), abs(X.imag))
+    largest = parts.max((-2, -1))
+    _, e = xp.frexp(largest)
     e = xp.clip(e.astype(np.int64), -1000, 1000)
-    return _times_power(X, -e), e
+    return _times_power(X, -e), xp.where(largest == 0, _NONE, e)
 
 
 def _triangular(X):

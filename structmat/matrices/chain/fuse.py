@@ -52,7 +52,7 @@ def _shrinks(p, q):
 
 def fused(A, n_factors=None):
     """A with fewer factors; see `Chain.fuse`."""
-    groups, runs = _runs(A.factors)
+    groups, runs = _runs(A._parts)
     # A count that is asked for is a structure that is asked for: blocks as even as they can be.
     free = n_factors is None
     plans = [_plans([F.pattern for F in run], free and _staged(run[0])) for run in runs]

@@ -174,6 +174,7 @@ class KroneckerSparse(StructuredMatrix):
     _eigvalsh = blocks.eigvalsh
     _eigsh = blocks.eigsh
     _norm = blocks.norm
+    _cond = blocks.cond
     _qr = blocks.qr
     _cholesky = blocks.cholesky
     _power = blocks.power

@@ -1,5 +1,6 @@
 """Chain: a product of Kronecker-sparse factors and permutations."""
 
+import functools
 from itertools import pairwise
 
 import numpy as np
@@ -61,8 +62,9 @@ class Chain(StructuredMatrix):
 
     Notes
     -----
-    Factors are stored as given. They are determined by the matrix up to an invertible r x r matrix
-    between neighbours and slice: compare products, not factors.
+    Factors are stored as given; those far apart in size (1e150 and 1e-150) are rebalanced by powers
+    of two for computing, which is exact. They are determined by the matrix up to an invertible
+    r x r matrix between neighbours and slice: compare products, not factors.
 
     References
     ----------
@@ -108,6 +110,11 @@ class Chain(StructuredMatrix):
         """True when `shape` keeps a part of the product only."""
         return self.shape != self.full_shape
 
+    @functools.cached_property
+    def _parts(self):
+        """The factors for computing: exact multiples of `factors` where these are extreme."""
+        return scale.balanced(self.factors)
+
     def _apply(self, X):
         plan = self._plan
         return products.apply(self, X) if plan is None else plan(X)
@@ -126,7 +133,7 @@ class Chain(StructuredMatrix):
         return Chain(factors, self.shape if shape is None else shape)
 
     def _toarray(self):
-        return products.multiplied_out(self.factors)[: self.shape[0], : self.shape[1]]
+        return products.multiplied_out(self._parts)[: self.shape[0], : self.shape[1]]
 
     def astype(self, dtype):
         """The chain with factors of another dtype (itself when nothing changes)."""

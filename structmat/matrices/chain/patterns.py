@@ -58,7 +58,12 @@ def checked(pattern):
     pattern = tuple(pattern) if np.ndim(pattern) == 1 else ()
     if len(pattern) != 4:
         raise ValueError("a pattern is four integers (a, b, c, d)")
-    return Pattern(*(_checks.size(x, "pattern") for x in pattern))
+    try:
+        return Pattern(*(_checks.size(x, "pattern") for x in pattern))
+    except TypeError:
+        raise TypeError(
+            f"a pattern is four integers (a, b, c, d): each must be an integer; got {pattern}"
+        ) from None
 
 
 def transpose(p):

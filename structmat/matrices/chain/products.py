@@ -12,11 +12,12 @@ def apply(A, X):
 
         A._plan = steps.plan(A)
         return A._plan(X)
-    from structmat.matrices.chain import gpu
+    from structmat.matrices.chain import gpu, scale
 
     if not hasattr(A, "factors"):
         return gpu.apply_factor(A.values, X)
-    return cropped(lambda X: gpu.apply(A, X), A, X)
+    even = scale.even(A)
+    return cropped(lambda X: gpu.apply(even, X), A, X)
 
 
 def cropped(product, A, X):

@@ -48,6 +48,11 @@ def _matmul(A, B):
 
 
 def _parts(A):
+    """The factors for computing: those of a product may be multiplied out."""
+    return A._parts if isinstance(A, Chain) else (A,)
+
+
+def _given(A):
     return A.factors if isinstance(A, Chain) else (A,)
 
 
@@ -70,7 +75,7 @@ for _left in (KroneckerSparse, Chain):
 @register("matmul", Permutation, KroneckerSparse)
 @register("matmul", Permutation, Chain)
 def _(P, A):
-    factors = _parts(A)
+    factors = _given(A)
     P = _extended(P, factors[0].shape[0])
     dtype = np.result_type(P.dtype, A.dtype)
     return assembled(concatenated([P.astype(dtype)], _cast(factors, dtype)), A.shape)
@@ -79,7 +84,7 @@ def _(P, A):
 @register("matmul", KroneckerSparse, Permutation)
 @register("matmul", Chain, Permutation)
 def _(A, P):
-    factors = _parts(A)
+    factors = _given(A)
     P = _extended(P, factors[-1].shape[1])
     dtype = np.result_type(P.dtype, A.dtype)
     return assembled(concatenated(_cast(factors, dtype), [P.astype(dtype)]), A.shape)
@@ -249,7 +254,7 @@ def _mirrored(A):
 def _digits(A):
     """Values (a, d, r, t, u, k) of a chain that refines to the right: ranks r before, k after."""
     ranks = (1, *A.ranks, 1)
-    for s, F in enumerate(A.factors):
+    for s, F in enumerate(A._parts):
         a, b, c, d = F.pattern
         r, k = ranks[s], ranks[s + 1]
         t = b // r if r else (A.patterns[s - 1].d // d if d else 0)

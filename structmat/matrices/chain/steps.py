@@ -39,7 +39,7 @@ def plan(A):
 
 
 def _whole(A):
-    factors = A.factors
+    factors = A._parts
     m, n = A.full_shape
     held = sum(F.pattern.nnz for F in factors if isinstance(F, KroneckerSparse))
     if m * n <= max(_SMALL, min(held, _LARGE)):

@@ -23,15 +23,22 @@ References
    2023, section 4.
 """
 
-import math
-
 import numpy as np
 
 from structmat import _checks
 from structmat._backend.arrays import namespace_of
+from structmat.matrices.chain.exact.sequences import (
+    along,
+    by_gemm,
+    folded,
+    in_basis,
+    layout,
+    moderate,
+)
 from structmat.matrices.chain.exact.stages import order_of, roots
 from structmat.matrices.chain.matrix import Chain
 from structmat.matrices.chain.monarch import Monarch
+from structmat.matrices.chain.systems import balance
 from structmat.matrices.elementary import Permutation
 
 __all__ = ["causal_monarch", "causality_leak", "monarch_mix"]
@@ -149,8 +156,10 @@ def monarch_mix(u, kernel, causal=True, S=None, T=None, method="auto"):
     root of p q = 2 length, the rows of zeros left out; nothing is sorted by frequency, since the
     product is pointwise; a circular convolution takes p q = length where the length has such
     factors. They are for hardware that multiplies matrices much faster than it moves numbers: on a
-    CPU core the FFT was about ten times as fast at lengths 256 to 8192. Errors are a few eps of the
-    norms of kernel and sequence, times the condition number of the basis.
+    CPU core the FFT was about ten times as fast at lengths 256 to 8192. A circular convolution of a
+    length with large prime factors is a linear one that comes around. Errors are a few eps of the
+    norms of kernel and sequence, times the condition number of the basis; large and small sequences
+    are scaled by powers of two, so that nothing overflows that the result does not.
 
     References
     ----------
@@ -178,9 +187,7 @@ def monarch_mix(u, kernel, causal=True, S=None, T=None, method="auto"):
         raise ValueError("`S` and `T` are given together, for a causal mixer, or not at all")
     method = _checks.choice(method, "method", ("auto", "gemm", "fft"))
     length, dim = kernel.shape
-    if S is None:
-        change, plan = None, _plan(length, causal, method)
-    else:
+    if S is not None:
         S, T, change = _basis(S, T)
         p, q = len(S), T.shape[1]
         if 2 * length > p * q:
@@ -188,28 +195,25 @@ def monarch_mix(u, kernel, causal=True, S=None, T=None, method="auto"):
                 f"`S` and `T` of sizes p = {p} and q = {q} mix sequences of at most p q / 2 = "
                 f"{p * q // 2} entries; got {length}"
             )
-        plan = p, q, q // 2, q // 2
     given = (u, kernel) if S is None else (u, kernel, S, T)
     dtype = np.result_type(*(x.dtype for x in given))
     namespace_of(*given)  # one device, or MixedDevicesError
-    for x, name in ((u, "`u`"), (kernel, "`kernel`")):
-        _checks.finite(x, name)
     if not u.size:
+        for x, name in ((u, "`u`"), (kernel, "`kernel`")):
+            _checks.finite(x, name)
         return u.astype(dtype)
-    # Channels first: one sequence is a matrix of rows of p entries, whatever their number.
-    X = _padded(u.astype(dtype, copy=False).reshape(-1, length, dim), plan)
-    K = _padded(kernel.astype(dtype, copy=False)[None], plan)
-    if change is not None:
-        X, K = (_changed(change[:2], x, dtype) for x in (X, K))
+    U, K = u.astype(dtype, copy=False).reshape(-1, length, dim), kernel.astype(dtype, copy=False)
+    U, K, e = moderate(U, K[None])
     with np.errstate(over="ignore", invalid="ignore"):  # said below
-        Y = (_by_gemm if method == "gemm" else _by_fft)(X, K, plan, dtype)
-    Y = _checks.representable(Y, "monarch_mix")
-    if change is not None:
-        Y = _changed(change[2:], Y, dtype, back=True)
-    Y = Y.reshape(*Y.shape[:2], -1)
-    if plan[3] > plan[2]:  # all of the linear convolution: what is beyond the length comes around
-        Y[..., :length] += Y[..., length : 2 * length]
-    return namespace_of(Y).ascontiguousarray(Y[..., :length].transpose(0, 2, 1)).reshape(u.shape)
+        if S is not None:
+            Y = in_basis(U, K, change, (p, q, q // 2, q // 2), method)
+        elif method == "gemm":
+            Y = folded(by_gemm, U, K, layout(length, causal))
+        else:
+            Y = along(1, U, K, causal)
+        if e is not None:
+            Y = balance.shifted(Y, e)
+    return _checks.representable(Y, "monarch_mix").reshape(u.shape)
 
 
 def causality_leak(mix, length, dim=1, dtype=np.float64):
@@ -316,102 +320,3 @@ def _refuse(wrong, condition):
 
 def _norm1(x):
     return abs(x).sum(axis=-2).max(axis=-1)
-
-
-def _changed(basis, X, dtype, back=False):
-    """C u, or with the inverses C^-1 y: T_k along the coarse digit, S along the fine one."""
-    S, T = (x.astype(dtype) for x in basis)
-    if back:
-        X = X @ S.T
-    batch, dim, h, p = X.shape
-    X = T @ X.reshape(batch * dim, h, p).transpose(2, 1, 0)
-    X = X.transpose(2, 1, 0).reshape(batch, dim, h, p)
-    return X if back else X @ S.T
-
-
-# ---------------------------------------------------------------- the convolution
-
-
-def _plan(length, causal, method):
-    """(p, q, first, last): N = p q points, in rows of p; how many rows go in and come out."""
-    if method != "gemm":
-        return (1, 2 * length, length, length) if causal else (1, length, length, length)
-    p = 1 << round(math.log2(2 * max(length, 1)) / 2)
-    h = -(-length // p)
-    padded = p, 2 * h, h, (h if causal else 2 * h)
-    if causal or not length:
-        return padded
-    p = next(r for r in range(math.isqrt(length), 0, -1) if length % r == 0)
-    q = length // p
-    exact = p, q, q, q
-    return min(exact, padded, key=lambda plan: plan[0] * plan[1] * (plan[0] + plan[1]))
-
-
-def _padded(x, plan):
-    """Sequences (batch, length, dim) as (batch, dim, rows, p), continued by zeros."""
-    p, _, rows, _ = plan
-    batch, length, dim = x.shape
-    full = namespace_of(x).zeros((batch, dim, rows * p), x.dtype)
-    full[..., :length] = x.transpose(0, 2, 1)
-    return full.reshape(batch, dim, rows, p)
-
-
-def _by_fft(X, K, plan, dtype):
-    """The convolution of X and K (batch, dim, rows, p), of the rows that come out."""
-    p, q, first, last = plan
-    fft = namespace_of(X).fft
-    forward, back = (fft.fft, fft.ifft) if dtype.kind == "c" else (fft.rfft, fft.irfft)
-    size = p * q
-    if first < q:
-        import scipy.fft
-
-        size = scipy.fft.next_fast_len(size)
-    Y = forward(X.reshape(*X.shape[:2], -1), size)
-    Y *= forward(K.reshape(*K.shape[:2], -1), size)
-    return back(Y, size)[..., : last * p].reshape(*X.shape[:2], last, p)
-
-
-def _by_gemm(X, K, plan, dtype):
-    """The same, with the discrete Fourier transform as a Monarch matrix."""
-    p, q, first, last = plan
-    xp = namespace_of(X)
-    wide = np.result_type(dtype, np.complex64)
-    i, j = np.arange(p), np.arange(q)
-    coarse = xp.asarray(roots(j[:, None] * j, q), wide)
-    fine = xp.asarray(roots(i[:, None] * i, p), wide)
-    twiddle = xp.asarray(roots(j[:, None] * i, p * q), wide)
-
-    def spectrum(x):  # frequency l q + j at [j, l]
-        y = coarse[:, :first] @ x.astype(wide, copy=False)
-        y *= twiddle
-        return y @ fine  # which is symmetric
-
-    Y = spectrum(X)
-    Y *= spectrum(K)
-    Y = Y @ fine.conj()
-    Y *= twiddle.conj() / wide.type(p * q)
-    Y = coarse[:, :last].conj().T @ Y
-    return Y if dtype.kind == "c" else _real(Y, _norm2(X) * _norm2(K))
-
-
-def _norm2(x):
-    """Of every sequence (batch, dim, rows, p), with squares in range."""
-    largest = abs(x).max(axis=(2, 3), keepdims=True)
-    largest[largest == 0] = 1
-    return largest * ((x / largest) ** 2).sum(axis=(2, 3), keepdims=True) ** 0.5
-
-
-def _real(Y, size):
-    """The real part; ArithmeticError where the imaginary one is not rounding of this size."""
-    limits = np.finfo(Y.dtype)
-    bound = _RESIDUE * (limits.eps * size + limits.tiny)
-    if bool((abs(Y.imag) > bound).any()):
-        raise ArithmeticError(
-            "monarch_mix: the imaginary part of a real result is not rounding; it exceeds its "
-            f"bound by {float((abs(Y.imag) - bound).max()):.3g}"
-        )
-    return Y.real.copy()
-
-
-# Residues were at most 0.3 eps of the product of the two norms, for lengths up to 2^14.
-_RESIDUE = 1000

@@ -4,7 +4,8 @@ With DFT = B P (stages and the reversal of digits) and DFT = DFT^T, the reversal
 
     F^-1 D F = (conj(B) P / n) D (P^T B^T) = conj(B) (P D P^T / n) B^T,
 
-and the two factors that meet in the middle have one pattern, so that they are one factor.
+and the two factors that meet in the middle have one pattern, so that they are one factor: its
+blocks are circulant matrices, the convolutions of one digit.
 """
 
 import math
@@ -20,7 +21,7 @@ from structmat.matrices.chain.exact.stages import (
     fourier_stages,
     radices_of,
     real_part,
-    scaled_columns,
+    sizes_of,
     with_fours,
 )
 from structmat.matrices.chain.matrix import Chain
@@ -75,7 +76,7 @@ def convolution(kernel, shape=None):
     array([-15.,   3.,   5.,   7.])
     """
     kernel = _checks.finite(_checks.as_array(kernel, "kernel"), "`kernel`")
-    shape = kernel.shape if shape is None else tuple(_checks.size(n, "shape") for n in shape)
+    shape = kernel.shape if shape is None else sizes_of(shape, "shape")
     fits = len(shape) == kernel.ndim and all(m <= n for m, n in zip(kernel.shape, shape))
     if not kernel.size or not kernel.ndim or not fits:
         raise ValueError(
@@ -182,27 +183,50 @@ def _windows(c, end, order, shape):
 def _convolved(kernel, shape):
     """Factors of the circular convolution on arrays of a shape."""
     xp, axes = namespace_of(kernel), range(kernel.ndim)
-    radices = [radices_of(n, default=with_fours) for n in shape]
+    radices = [_held(n) for n in shape]
     with np.errstate(over="ignore", invalid="ignore"):
         spectrum = xp.fft.fftn(kernel.astype(np.complex128), shape, axes)
     wide = _checks.representable(spectrum, "the Fourier transform of a kernel")
     for axis, digits in zip(axes, radices):
         wide = wide.take(xp.asarray(digit_reversal(digits)), axis=axis)
     stages, before, after = [], 1, math.prod(shape)
-    for n, digits in zip(shape, radices):
+    for axis, n, digits in zip(axes, shape, radices):
         after //= n
-        stages += [between_identities(V, before, after) for V in fourier_stages(digits)]
+        # The last stage of all is the one in the middle, of which its blocks are known.
+        count = len(digits) - (axis == axes[-1])
+        stages += [between_identities(V, before, after) for V in fourier_stages(digits, count)]
         before *= n
     stages = [xp.asarray(V) for V in stages]
     # Scaled by 1/n stage by stage: the chain neither grows nor shrinks on its way.
     outer = [V.conj() / V.shape[2] for V in stages]
-    middle = scaled_columns(outer[-1], wide.reshape(-1)) @ stages[-1].transpose(0, 1, 3, 2)
-    stages = [*outer[:-1], middle, *(V.transpose(0, 1, 3, 2) for V in stages[-2::-1])]
-    if kernel.dtype.kind != "c":
+    columns = xp.fft.ifft(wide.reshape(-1, radices[-1][-1]), axis=1)
+    if not outer and kernel.dtype.kind != "c":
+        columns = columns.real  # one dense block: no complex copy of it
+    middle = _circulant_blocks(columns)
+    stages = [*outer, middle, *(V.transpose(0, 1, 3, 2) for V in stages[::-1])]
+    if stages[0].dtype.kind == "c" and kernel.dtype.kind != "c":
         stages = real_part(stages)
     with np.errstate(over="ignore"):
         stages = [xp.ascontiguousarray(V, kernel.dtype) for V in stages]
     return [_checks.representable(V, "a circular convolution as a chain") for V in stages]
+
+
+def _circulant_blocks(columns):
+    """Values (a, 1, r, r) of circulant blocks with these first columns, (a, r)."""
+    xp = namespace_of(columns)
+    a, r = columns.shape
+    # A period of r in rows of r + 1 numbers: c[(j + m) mod r] at [j, m], and m = r - k.
+    shifted = xp.broadcast_to(columns[:, None], (a, r + 1, r)).reshape(a, r, r + 1)
+    return xp.ascontiguousarray(shifted[:, None, :, :0:-1])
+
+
+def _held(n):
+    """Radices of a convolution of order n, if the numbers of both directions fit."""
+    radices = radices_of(n, default=with_fours)
+    # Complex stages, their conjugates, and one after the other as real factors, twice as large.
+    what = f"a circular convolution of radices {radices}"
+    _checks.guard_dense((3 * n, sum(radices)), np.complex128, what)
+    return radices
 
 
 def _sequence(c, name):

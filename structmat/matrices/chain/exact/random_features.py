@@ -1,5 +1,7 @@
 """Products of Hadamard or cosine transforms with diagonals: (HD)^k, Fastfood, ACDC."""
 
+import math
+
 import numpy as np
 
 from structmat import _checks
@@ -85,7 +87,7 @@ def fastfood(s, g, p, b, sigma=1.0):
     s, g, b : array, shape (n,)
         Diagonals. In the paper b holds random signs, g standard normal numbers, and s lengths of
         Gaussian vectors of size n over the 2-norm of g.
-    p : array of int, shape (n,)
+    p : array of int, shape (n,), or Permutation
         The permutation, ``(P x)[i] = x[p[i]]``.
     sigma : float
         Width of the Gaussian kernel whose features these are.
@@ -100,6 +102,8 @@ def fastfood(s, g, p, b, sigma=1.0):
     ValueError
         Sizes differ, there is no Hadamard matrix of order n here, `p` is not a permutation, or
         `sigma` is not positive.
+    OverflowError
+        `s` / `sigma` is too large for its dtype.
 
     References
     ----------
@@ -116,17 +120,30 @@ def fastfood(s, g, p, b, sigma=1.0):
     """
     s, g, b = (_checks.as_parameter(x, name, ndim=1) for x, name in ((s, "s"), (g, "g"), (b, "b")))
     n = len(g)
-    sizes = len(s), n, len(p), len(b)
+    if not isinstance(p, Permutation):
+        if not np.iterable(p):
+            raise TypeError(f"`p` must be a Permutation or an array of indices; got {p!r}")
+        p = Permutation(namespace_of(s, g, b).asarray(p))
+    sizes = len(s), n, p.shape[0], len(b)
     if len(set(sizes)) > 1:
         raise ValueError(f"`s`, `g`, `p` and `b` must have one length; got {sizes}")
-    sigma = float(sigma)
-    if not 0 < sigma < np.inf:
-        raise ValueError(f"`sigma` must be a positive number; got {sigma}")
+    sigma = _width(sigma)
     H = _hadamard(n, None, s, g, b)
-    scaling = s / (sigma * np.sqrt(n))
+    with np.errstate(over="ignore"):
+        scaling = s / sigma / math.sqrt(n)
+    _checks.representable(scaling, "fastfood: `s` / `sigma`")
     left = _between(scaling, H, g)
     right = [*H[:-1], scaled_columns(H[-1], b)]
-    return Chain((*left, Permutation(namespace_of(s, g, b).asarray(p)), *right))
+    return Chain((*left, p, *right))
+
+
+def _width(sigma):
+    if isinstance(sigma, str) or np.iscomplexobj(sigma) or np.ndim(sigma):
+        raise TypeError(f"`sigma` must be a real number; got {sigma!r}")
+    sigma = float(sigma)
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"`sigma` must be a positive number; got {sigma}")
+    return sigma
 
 
 @door

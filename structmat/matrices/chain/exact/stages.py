@@ -6,6 +6,7 @@ as KroneckerSparse has it, in double precision until the last step.
 """
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -30,6 +31,7 @@ __all__ = [
     "scale",
     "scaled_columns",
     "scaled_rows",
+    "sizes_of",
     "with_fours",
 ]
 
@@ -54,10 +56,13 @@ def between_identities(values, before, after):
     )
 
 
-def fourier_stages(radices):
-    """B of DFT = B P: with N = r_i ... r_L and d = N / r_i, w_N^(k (d j + l)) in block (., l)."""
+def fourier_stages(radices, count=None):
+    """B of DFT = B P: with N = r_i ... r_L and d = N / r_i, w_N^(k (d j + l)) in block (., l).
+
+    All stages, or the first `count`.
+    """
     stages, before, N = [], 1, math.prod(radices)
-    for r in radices:
+    for r in radices[:count]:
         d = N // r
         l, j, k = np.ogrid[:d, :r, :r]
         block = roots(k * (d * j + l), N)
@@ -171,14 +176,24 @@ def radices_of(n, radices=None, default=prime_factors):
     if radices is None:
         radices = default(n)
     else:
-        radices = tuple(_checks.size(r, "radices") for r in radices)
-        if math.prod(radices) != n or not radices or (n > 1 and min(radices) < 2):
+        radices = sizes_of(radices, "radices")
+        radices = radices or (1,)
+        if math.prod(radices) != n or (n > 1 and min(radices) < 2):
             raise ValueError(
                 f"`radices` must be factors of n = {n}, each at least 2, whose product is n; "
                 f"got {radices}"
             )
+    # A stage is made of indices, its numbers, and a copy that is scaled: up to four times its size.
+    _checks.guard_dense((4 * n, max(radices)), np.complex128, f"a chain of radices {radices}")
     _checks.guard_dense((n, sum(radices)), np.complex128, f"a chain of radices {radices}")
     return radices
+
+
+def sizes_of(values, name):
+    """A tuple of non-negative integers."""
+    if not isinstance(values, Iterable) or isinstance(values, str):
+        raise TypeError(f"`{name}` must be a sequence of integers; got {values!r}")
+    return tuple(_checks.size(value, name) for value in values)
 
 
 def scale(norm):

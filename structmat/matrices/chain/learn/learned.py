@@ -17,6 +17,7 @@ from structmat.matrices.chain.kronecker_sparse import KroneckerSparse
 from structmat.matrices.chain.learn import search
 from structmat.matrices.chain.learn.kaleidoscope import best_product
 from structmat.matrices.chain.learn.one_butterfly import Found, best_chain, ordered
+from structmat.matrices.chain.learn.operands import columns_of
 from structmat.matrices.chain.learn.refine import rescaled
 from structmat.matrices.chain.matrix import Chain
 from structmat.matrices.chain.project import bracket
@@ -130,10 +131,12 @@ def fit_butterfly(
     >>> result.lower_bound <= result.error < 0.35
     True
     """
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`callback` must be callable or None; got a {type(callback).__name__}")
     target, depth = _target(A, shape), _checks.count(depth, 64, "depth")
     maxiter, restarts = _checks.size(maxiter, "maxiter"), _checks.size(restarts, "restarts")
     tol, rng = _checks.tolerance(tol, "tol"), np.random.default_rng(rng)
-    refining = maxiter, tol, callback and _smallest_so_far(callback)
+    refining = maxiter, tol, None if callback is None else _smallest_so_far(callback)
     permutation = _permutation(permutation, target.shape[1])
     M, scales = _normalised(target)
     if depth == 1:
@@ -149,9 +152,9 @@ def fit_butterfly(
         lower2, upper2 = 0.0, 0.0
     matrix = _assembled(found, scales, target.dtype, target.shape)
     error = _error(target, matrix)
-    return ProjectionResult(
-        matrix, error, min(math.sqrt(lower2), error), max(math.sqrt(upper2), error)
-    )
+    # The bounds are those of exact arithmetic, and zero has the error 1.
+    lower, upper = min(math.sqrt(lower2), error), max(min(math.sqrt(upper2), 1.0), error)
+    return ProjectionResult(matrix, error, lower, upper)
 
 
 def _smallest_so_far(callback):
@@ -177,7 +180,7 @@ def _target(A, shape):
         raise ValueError("`shape` is for a function; arrays and operators have their own")
     if hasattr(A, "toarray") or hasattr(A, "matmat"):
         _checks.guard_dense(A.shape, np.float64, "fit_butterfly")
-        A = A.toarray() if hasattr(A, "toarray") else A.matmat(np.eye(A.shape[1]))
+        A = A.toarray() if hasattr(A, "toarray") else columns_of(A, "fit_butterfly")
     M = _checks.as_array(A, "A")
     if M.ndim != 2:
         raise ValueError(f"`A` must be a matrix; got shape {M.shape}")
@@ -188,6 +191,8 @@ def _asked(product, shape):
     """The matrix of a function X -> A X."""
     if shape is None:
         raise ValueError("a function needs `shape`, the (m, n) of its matrix")
+    if not isinstance(shape, tuple | list) or len(shape) != 2:
+        raise TypeError(f"`shape` must be two integers, (m, n); got {shape!r}")
     m, n = (_checks.size(x, "shape") for x in shape)
     _checks.guard_dense((m, n), np.float64, "fit_butterfly")
     M = _checks.as_array(product(np.eye(n)), "A(X)")

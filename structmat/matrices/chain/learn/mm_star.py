@@ -1,11 +1,14 @@
 """factor_mm_star: a matrix as the product of a Monarch matrix and the adjoint of another."""
 
+import warnings
+
 import numpy as np
 
 from structmat import _checks
 from structmat._backend.arrays import namespace_of
 from structmat._results import Info, ProjectionResult
 from structmat.matrices.chain.kronecker_sparse import KroneckerSparse
+from structmat.matrices.chain.learn.operands import columns_of
 from structmat.matrices.chain.learn.refine import refine, rescaled
 from structmat.matrices.chain.matrix import Chain
 
@@ -13,14 +16,18 @@ __all__ = ["factor_mm_star"]
 
 # A larger residual means noise or another class: the factors are then fitted to the matrix.
 _IN_CLASS, _SWEEPS = 1e-8, 20
+# From here on it is not rounding, and said; the square root of eps in single precision.
+_OUTSIDE = 1e-6
 
 
 def factor_mm_star(M, blocks, *, rng=None, return_info=False):
     """Factors of a matrix in the class MM*: a Monarch matrix times the adjoint of a Monarch matrix.
 
     With n = b s and ``T_ij = M[i::b, j::b]``, such a matrix has ``T_ij = A_i D_ij C_j`` with s x s
-    matrices A_i, C_j and diagonal D_ij, for all of i, j < b. The class holds circulant and Toeplitz
-    matrices [1]_. The factors are found from the eigenvectors that all ::
+    matrices A_i, C_j and diagonal D_ij, for all of i, j < b. The class holds circulant matrices
+    [1]_, whose T_ij are circulant too: one Fourier transform diagonalises them all. A general
+    Toeplitz matrix is not in it, only in a circulant one of twice the order. The factors are found
+    from the eigenvectors that all ::
 
         F_ij = T_iq^-1 T_ij T_pj^-1 T_pq
 
@@ -56,6 +63,12 @@ def factor_mm_star(M, blocks, *, rng=None, return_info=False):
         No p and q exist for which every T_iq and T_pj is invertible, or the F_ij have no basis of
         eigenvectors.
 
+    Warns
+    -----
+    RuntimeWarning
+        M is outside the class: the residual is above 1e-6, or the square root of eps if that is
+        larger.
+
     Notes
     -----
     O(n^3 / b) operations. The pair (p, q) is that whose blocks are best conditioned; [1]_ takes the
@@ -81,8 +94,10 @@ def factor_mm_star(M, blocks, *, rng=None, return_info=False):
     """
     M = _matrix(M)
     n, b = _checks.square(M, "factor_mm_star"), _checks.size(blocks, "blocks")
-    if b == 0 or n % b:
-        raise ValueError(f"`blocks` must divide the order of the matrix; got {b} for n = {n}")
+    if n == 0 or b == 0 or n % b:
+        raise ValueError(
+            f"`blocks` must divide the order n of the matrix, n at least 1; got {b} for n = {n}"
+        )
     s, rng = n // b, np.random.default_rng(rng)
     scale = float(np.abs(M).max()) if n else 0.0
     work = M.astype(np.result_type(M.dtype, np.float64)) / (scale or 1.0)
@@ -104,6 +119,13 @@ def factor_mm_star(M, blocks, *, rng=None, return_info=False):
     kind = np.result_type(M.dtype, np.complex64) if np.iscomplexobj(V) else M.dtype
     matrix = Chain([KroneckerSparse(F.astype(kind)) for F in rescaled(values, scale)])
     error = float(np.linalg.norm(work - matrix.toarray() / scale) / np.linalg.norm(work))
+    if residual > max(_OUTSIDE, float(np.finfo(M.dtype).eps) ** 0.5):
+        warnings.warn(
+            f"factor_mm_star: the matrix is not in the class MM* of {b} x {b} blocks (residual "
+            f"{residual:.1g}); the factors are a fit with a relative error of {error:.2g}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     result = ProjectionResult(matrix, error, 0.0, error)
     if not return_info:
         return result
@@ -115,8 +137,7 @@ def _matrix(M):
         _checks.guard_dense(M.shape, M.dtype, "factor_mm_star")
         M = M.toarray()
     elif hasattr(M, "matmat"):
-        _checks.guard_dense(M.shape, np.float64, "factor_mm_star")
-        M = M.matmat(np.eye(M.shape[1]))
+        M = columns_of(M, "factor_mm_star")
     M = _checks.as_array(M, "M")
     if M.ndim != 2:
         raise ValueError(f"`M` must be a matrix; got shape {M.shape}")

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from structmat import _checks
 from structmat.matrices.chain.patterns import Pattern
 
@@ -36,7 +38,7 @@ def blocks_of(m, n, blocks=None):
 
 
 def _pair(blocks):
-    pair = blocks if isinstance(blocks, tuple | list) else (blocks, blocks)
+    pair = tuple(blocks) if np.ndim(blocks) else (blocks, blocks)
     if len(pair) != 2:
         raise ValueError(f"`blocks` must be an integer or a pair (l, k); got {blocks!r}")
     l, k = pair
@@ -81,7 +83,12 @@ def radices_of(m, n, radices=None):
 
 
 def _given(radices, m, n):
-    pairs = [r if isinstance(r, tuple | list) else (r, r) for r in radices]
+    if not np.iterable(radices):
+        raise TypeError(
+            "`radices` must be a sequence of integers or of pairs (rows, columns); got "
+            f"{type(radices).__name__}"
+        )
+    pairs = [tuple(r) if np.ndim(r) else (r, r) for r in radices]
     if not pairs or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"`radices` must hold integers or pairs (rows, columns); got {radices!r}")
     rows = [_checks.size(b, "radices") for b, _ in pairs]

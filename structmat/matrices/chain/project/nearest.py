@@ -8,7 +8,7 @@ import numpy as np
 
 from structmat._backend.arrays import namespace_of
 from structmat._results import ProjectionResult
-from structmat.matrices.chain import patterns
+from structmat.matrices.chain import patterns, scale
 from structmat.matrices.chain.project import bracket, permuted, ranks, scaling, slices, sweep
 
 __all__ = ["project"]
@@ -45,11 +45,10 @@ def project(M, chain, rtol, budget, block_rank, permutation, refine, build, shar
     dtype, xp = M.dtype, namespace_of(M)
     full = chain[0].shape[0], chain[-1].shape[1]
     tried = permuted.candidates(permutation, n, *permuted.digits(chain))
-    top = float(abs(M).max()) if M.size else 0.0
-    if top == 0.0:
+    if not M.size:
         values = [xp.zeros((p.a, p.d, p.b, p.c), dtype) for p in chain]
         return ProjectionResult(build(values), 0.0, 0.0, 0.0)
-    A, exponent = scaling.padded(M, full, top)
+    A, exponent = scaling.padded(M, full, scale.size(M))
     size = math.sqrt(float(slices.squares(A[None])[0]))
     aim = None if rtol is None else rtol * size
     rounding = 32 * float(np.finfo(dtype).eps) * size
@@ -70,12 +69,13 @@ def project(M, chain, rtol, budget, block_rank, permutation, refine, build, shar
     values, error = rounded(best.values), best.error
     if dtype != A.dtype or kept is not None:
         error = scaling.distance(F, values, kept)
-    if refine:
+    if refine and error > 0 and all(v.size for v in values):
         moved = rounded(_refined(F, best.values, refine))
         reached = scaling.distance(F, moved, kept)
         values, error = (moved, reached) if reached < error else (values, error)
     matrix = permuted.composed(build(scaling.scaled(values, exponent)), chosen)
     lower, upper = min(best.lower, error), max(min(best.upper, size), error)
+    size = size or 1.0  # a target of zeros has no error
     return ProjectionResult(matrix, error / size, lower / size, upper / size)
 
 
@@ -113,11 +113,14 @@ def _fit(A, chain, aim, budget, block_rank):
     values, off2 = sweep.on_support(F, sweep.whole(facing))
     allowed2 = None if aim is None else aim**2 - off2
     ranked = _with_ranks(values, facing, allowed2, budget, block_rank)
-    swept = sweep.sweep(values, ranked)
-    lower2, upper2 = bracket.bracket(values, ranked, swept)
-    error2 = sum(swept.error2)
-    lower2, upper2 = min(lower2, error2), max(upper2, error2)
-    factors = swept.values
+    if 0 in sweep.ranks_of(ranked):  # the product of such factors is zero
+        factors = [namespace_of(F).zeros((p.a, p.d, p.b, p.c), F.dtype) for p in ranked]
+        lower2 = error2 = upper2 = float(slices.squares(values.reshape(1, -1, 1))[0])
+    else:
+        swept = sweep.sweep(values, ranked)
+        lower2, upper2 = bracket.bracket(values, ranked, swept)
+        factors, error2 = swept.values, sum(swept.error2)
+        lower2, upper2 = min(lower2, error2), max(upper2, error2)
     if facing is not chain:
         factors = [v.transpose(0, 1, 3, 2) for v in factors[::-1]]
     return _Fit(factors, *(math.sqrt(off2 + x) for x in (error2, lower2, upper2)))

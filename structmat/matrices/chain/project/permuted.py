@@ -114,7 +114,10 @@ def _given(permutation, n, padded):
     if isinstance(permutation, Permutation):
         p = move(permutation.p, "cpu")
     elif is_array(permutation) or isinstance(permutation, list | tuple):
-        p = move(Permutation(permutation).p, "cpu")
+        try:
+            p = move(Permutation(permutation).p, "cpu")
+        except (TypeError, ValueError, IndexError) as error:
+            raise type(error)(str(error).replace("`p`", "`permutation`")) from None
     else:
         raise TypeError(
             f"`permutation` must be None, one of {_NAMES}, a Permutation or an array of indices; "

@@ -8,6 +8,7 @@ loses ``-log(1 - E^2 / |A|^2)``, losses add up, and dynamic programming along th
 least loss for every number of parameters. Where the estimate cannot tell, sweeps decide.
 """
 
+import bisect
 import functools
 
 import numpy as np
@@ -26,6 +27,9 @@ _SWEPT = 8
 # cases the last alone came to the fewest numbers of all (without it up to 1.29 times as many); the
 # others tell for many splits.
 _SHARES = (0.95, 0.98, 1)
+# Splits beyond which a chain that would hold more than the dense matrix is not searched for: there
+# is nothing to save, and noise of order 2048 took twenty sweeps of a second each.
+_THOROUGH = 3
 
 
 def full(chain):
@@ -46,7 +50,8 @@ def within(budget, chain, most, curves, error2):
     """
     used = numbers(chain, [1] * len(most))
     if used > budget:
-        raise ValueError(f"`budget` must be at least {used}, rank one at every split; got {budget}")
+        least = "rank one at every split" if most else "the numbers of the pattern"
+        raise ValueError(f"`budget` must be at least {used}, {least}; got {budget}")
     if len(most) < 2:
         return [max(min(budget // max(used, 1), r), 1) for r in most]
     tails = [curve[: r + 1] for curve, r in zip(curves(), most)]
@@ -86,6 +91,14 @@ def chosen_for(allowed2, chain, most, curves, error2):
     low, high = -1, len(points) - 1
     if not reached(points[high]):
         return most
+    if len(most) > _THOROUGH:
+        dense = sweep.whole(chain).nnz
+        saving = bisect.bisect_left(points, dense, key=functools.partial(numbers, chain))
+        if not saving or not reached(points[saving - 1]):
+            # The fewest numbers for which the tails vouch without a sweep.
+            sums = (sum(tail[r] for tail, r in zip(tails, ranks)) for ranks in points)
+            return list(next((p for p, x in zip(points, sums) if x <= allowed2), points[high]))
+        high = saving - 1
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if reached(points[middle]) else (middle, high)

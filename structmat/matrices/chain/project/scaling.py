@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from structmat._backend.arrays import namespace_of
-from structmat.matrices.chain import products
+from structmat.matrices.chain import products, scale
 from structmat.matrices.chain.kronecker_sparse import KroneckerSparse
 from structmat.matrices.chain.project import slices
 
@@ -17,7 +17,7 @@ def padded(M, full, top):
 
     Squares of entries neither overflow nor vanish between 1e-100 and 1e100.
     """
-    exponent = 0 if 1e-100 < top < 1e100 else math.frexp(top)[1]
+    exponent = 0 if 1e-100 < top < 1e100 else math.frexp(top)[1]  # 0 for zero
     A = M.astype(np.result_type(M.dtype, np.float64), copy=False)
     A = _times_power(A, -exponent)
     if A.shape != full:
@@ -36,9 +36,10 @@ def _times_power(x, e):
 
 def evened(values):
     """Factors of largest entries within a factor of two, by powers of two: exact."""
-    tops = [math.frexp(float(abs(v).max()))[1] for v in values]
-    if not all(float(abs(v).max()) for v in values):
+    sizes = [scale.size(v) for v in values]
+    if not all(sizes):
         return values
+    tops = [math.frexp(size)[1] for size in sizes]
     powers = _shares(sum(tops), len(tops))
     return [_times_power(v, p - t) for v, p, t in zip(values, powers, tops)]
 

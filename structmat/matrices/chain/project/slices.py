@@ -32,6 +32,8 @@ _SQUARINGS = 13
 _SEPARATED = 2e-5
 # Relative distance of the two bounds on a squared tail at which a slice is done.
 _AGREE = 1e-9
+# Squared norms below which squares have lost digits to underflow: such a slice goes to LAPACK.
+_TINY = 2.0**-900
 # Sums of squares may be too large by rounding; a lower bound is not.
 _ROUNDED = 1 - 1e-13
 # Bytes of slices that are worked on at a time: their Gram matrices and residuals stay in cache.
@@ -154,6 +156,9 @@ def _certified(S, U, top, below):
     moved = xp.where(eta > 0, near, size2)
     lower2 = xp.maximum(xp.maximum(by_gram, error2 - moved), 0)
     done = (error2 - lower2 <= _AGREE * error2) | (error2 <= (16 * _EPS) ** 2 * size2)
+    tiny = xp.flatnonzero(size2 < _TINY)
+    if len(tiny):
+        done[tiny] = ~(S[tiny] != 0).any((1, 2))
     lower = _ROUNDED * xp.sqrt(xp.minimum(lower2, error2)) - 8 * _EPS * xp.sqrt(size2)
     return Leading(U, B, error2, xp.maximum(lower, 0) ** 2), done
 
@@ -180,6 +185,7 @@ def _two_rows(S):
     a, c = squares(x), squares(y)
     b = (x * y.conj()).sum(1)
     size = abs(b)
+    size = xp.where(size < _TINY, 0, size)
     angle = xp.arctan2(2 * size, a - c) / 2
     phase = b.conj() / xp.where(size == 0, 1, size)
     U = xp.empty((len(S), 2, 1), S.dtype)
@@ -199,9 +205,9 @@ def _dominant(G):
     xp = namespace_of(G)
     N, q = G.shape[:2]
     trace = xp.einsum("ijj->i", G).real.copy()
-    zero = trace == 0
+    zero = trace < _TINY
     G = G / xp.where(zero, 1, trace)[:, None, None]
-    G[xp.flatnonzero(zero), 0, 0] = 1
+    G[xp.flatnonzero(zero)] = xp.eye(1, q * q).reshape(q, q)
     U, top, below = xp.empty((N, q, 1), G.dtype), xp.zeros(N), xp.empty(N)
     live, power = xp.arange(N), G
     for k in range(_SQUARINGS):

@@ -10,7 +10,7 @@ from structmat._backend.arrays import namespace_of
 from structmat.matrices.chain.systems.inverses import largest
 from structmat.matrices.elementary import Permutation
 
-__all__ = ["balanced", "chain_of", "exponents", "is_moderate", "is_tame", "shifted"]
+__all__ = ["balanced", "chain_of", "exponents", "is_moderate", "is_tame", "out_of_range", "shifted"]
 
 _MODERATE = 64  # columns within 2^(+-64) of 1 are left alone (2^(+-8) in single precision)
 
@@ -26,7 +26,10 @@ def shifted(X, e):
     if X.dtype.kind != "c":
         return xp.ldexp(X, xp.asarray(e))
     result = xp.empty(np.broadcast_shapes(X.shape, np.shape(e)), X.dtype)
-    result.real, result.imag = xp.ldexp(X.real, xp.asarray(e)), xp.ldexp(X.imag, xp.asarray(e))
+    result.real[...], result.imag[...] = (
+        xp.ldexp(X.real, xp.asarray(e)),
+        xp.ldexp(X.imag, xp.asarray(e)),
+    )
     return result
 
 
@@ -53,6 +56,19 @@ def balanced(factors):
             found.append(_columns_shifted(F, -sizes))
             carried = sizes - top
     return tuple(found), total
+
+
+def out_of_range(A):
+    """(chain, e) with A its product times 2^e, where the entries of A pass the number range.
+
+    None where they are far from its ends.
+    """
+    factors, e = balanced(A.factors)
+    if abs(e) <= np.finfo(A.dtype).maxexp // 2:
+        return None
+    from structmat.matrices.chain.matrix import Chain
+
+    return Chain(factors, A.shape), e
 
 
 def is_moderate(F):

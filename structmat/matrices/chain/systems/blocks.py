@@ -20,14 +20,15 @@ from structmat._results import (
     QRResult,
     SVDResult,
 )
-from structmat.matrices.chain.systems import inverses
+from structmat.matrices.chain.systems import balance, inverses
 from structmat.matrices.elementary import Permutation, stacks
 from structmat.matrices.elementary.block_lu import _solve_stack
 
 __all__ = [
-    "cholesky", "cost", "eig", "eigh", "eigsh", "eigvals", "eigvalsh", "expm", "factorize",
-    "gather", "inv", "is_hermitian", "like", "logm", "lstsq", "norm", "pinv", "power", "qr", "rank",
-    "scatter", "slogdet", "sqrtm", "stack", "svd", "svds", "svdvals",
+    "cholesky", "cond", "cost", "determinant", "eig", "eigh", "eigsh", "eigvals", "eigvalsh",
+    "expm", "factorize", "gather", "has_plain_size", "inv", "is_hermitian", "like", "logm", "lstsq",
+    "norm", "pinv", "power", "qr", "rank", "scatter", "slogdet", "sqrtm", "stack", "svd", "svds",
+    "svdvals",
 ]  # fmt: skip
 
 
@@ -118,7 +119,31 @@ def _rconds(blocks, inverse):
 
 def slogdet(A):
     """The two permutations of a square factor are one: their signs cancel."""
-    return stacks.slogdet(stack(A)) if _square(A) else NotImplemented
+    if not _square(A):
+        return NotImplemented
+    sign, value, exponent = determinant(A, has_plain_size(A))
+    return sign, value + exponent * math.log(2) if sign != 0 else -math.inf
+
+
+def has_plain_size(A):
+    """True where no entry is large enough for logarithms that lose digits when they cancel."""
+    return not A.values.size or 2.0**-16 <= inverses.largest(A.values) <= 2.0**16
+
+
+def determinant(A, plain=False, structure="KroneckerSparse"):
+    """(sign, log, e) of a determinant ``sign exp(log) 2^e``; e = 0 for `plain`.
+
+    Otherwise the rows and columns of blocks are scaled to moduli of about one.
+    """
+    inverses.require_finite(A.values, structure)
+    blocks, exponent = stack(A), 0
+    if plain or not blocks.size:
+        return *stacks.slogdet(blocks), 0
+    for axis in (1, 2):
+        e = namespace_of(blocks).frexp(abs(blocks).max(axis, keepdims=True))[1]
+        blocks = balance.shifted(blocks, -e)
+        exponent += int(e.sum())
+    return *stacks.slogdet(blocks), exponent
 
 
 def lstsq(A, B, rcond):
@@ -207,10 +232,27 @@ def _columns(vectors, block, a, d):
     return full.transpose(0, 2, 1, 3).reshape(a * rows * d, k)
 
 
+def cond(A, p):
+    """Ratio of the extreme singular values; else left to the norms."""
+    if p not in (2, -2) or 0 in A.shape:
+        return NotImplemented
+    S = svdvals(A)
+    largest, smallest = (float(S[0]), float(S[-1])) if p == 2 else (float(S[-1]), float(S[0]))
+    return largest / smallest if smallest else math.inf
+
+
 def norm(A, ord):
     """Norm from the blocks; every row and column lies in one."""
     if 0 in A.shape:
         return NotImplemented
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = _norm(A, ord)
+        if not math.isfinite(found) and bool(namespace_of(A.values).isfinite(A.values).all()):
+            raise OverflowError(f"the {ord} norm passes the largest number")
+    return found
+
+
+def _norm(A, ord):
     if ord in (2, -2, "nuc"):
         S = svdvals(A)
         return float(S.sum(dtype=np.float64) if ord == "nuc" else S[0] if ord == 2 else S[-1])
@@ -295,7 +337,12 @@ def power(A, n):
     """Every block to the power n."""
     if not _square(A):
         return NotImplemented
-    return like(A, namespace_of(A.values).linalg.matrix_power(stack(A), n))
+    with np.errstate(over="ignore", invalid="ignore"):
+        blocks = namespace_of(A.values).linalg.matrix_power(stack(A), n)
+    if not bool(namespace_of(blocks).isfinite(blocks).all()):
+        inverses.require_finite(A.values, "KroneckerSparse")
+        _checks.representable(blocks, "matrix_power")
+    return like(A, blocks)
 
 
 def expm(A):

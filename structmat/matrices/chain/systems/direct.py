@@ -6,6 +6,7 @@ that A itself magnifies.
 """
 
 import math
+import warnings
 
 import numpy as np
 
@@ -16,10 +17,21 @@ from structmat.matrices.chain.systems import balance, blocks, inverses
 from structmat.matrices.elementary import Dense, Permutation, stacks
 from structmat.matrices.elementary.certified import Certified, norm1
 
-__all__ = ["ChainLU", "all_square", "block_inverse", "cost", "factorize", "inv", "slogdet"]
+__all__ = [
+    "ChainLU",
+    "all_square",
+    "block_inverse",
+    "cost",
+    "factorize",
+    "inv",
+    "representable",
+    "slogdet",
+]
 
 _DENSE = 256  # up to this order a dense LU is cheaper than the certificate of a structured one
-_NOISE = 1e3  # units of rounding: two ways of multiplying out differed by 2 at most
+# ``| |F_1| ... |F_L| |_1 / |A|_1`` from which factors are said to undo each other. It was 1 to 40
+# for transforms, convolutions, and random factors up to order 512.
+_CANCELS = 1e3
 _FIRST_CYCLE = 30
 
 
@@ -105,7 +117,9 @@ class ChainLU(Factorization):
     Attributes
     ----------
     rcond : float
-        1 / (|A|_1 |A^-1|_1), estimated for the product, not bounded by those of the factors.
+        1 / (|A|_1 |A^-1|_1), estimated for the product, not bounded by those of the factors; where
+        these undo each other, ``| |F_1| ... |F_L| |_1`` stands for |A|_1: A is known no better than
+        to eps times that.
 
     Notes
     -----
@@ -130,6 +144,9 @@ class ChainLU(Factorization):
             method="LU with partial pivoting of every block of every factor, refined",
             fallback="LU with partial pivoting, block by block for every right-hand side, refined",
         )
+        self._lost = _moduli(factors) / (self._solver._norm or 1.0)
+        if self._lost > _CANCELS:
+            _undone(self._lost * float(np.finfo(A.dtype).eps), self.structure)
 
     @property
     def method(self):
@@ -139,7 +156,7 @@ class ChainLU(Factorization):
     @property
     def rcond(self):
         """Reciprocal condition number of the product."""
-        return self._solver.rcond
+        return self._solver.rcond / self._lost if self._lost > _CANCELS else self._solver.rcond
 
     def _solve(self, B):
         if self._exponent == 0 or not B.size:
@@ -170,8 +187,20 @@ def factorize(A):
     """
     _require_rank(A)
     if not all_square(A):
+        _announce_undone(A)
         return _stalled_lu(A)
     return _small_lu(A) or ChainLU(A)
+
+
+def _announce_undone(A):
+    """Warns where the factors undo each other: neither LU nor iteration sees that of a product."""
+    xp, n = A._namespace or np, A.shape[0]
+    if n == 0 or not all(balance.is_tame(F) for F in A.factors):
+        return
+    size = norm1(A._apply, A._adjoint()._apply, n, A.dtype, xp)
+    lost = _moduli(A.factors, A.shape) / size if size > 0 else 0.0
+    if lost > _CANCELS:
+        _undone(lost * float(np.finfo(A.dtype).eps), type(A).__name__)
 
 
 def _stalled_lu(A):
@@ -188,6 +217,37 @@ def _stalled_lu(A):
     return _door.dense(A, "solve")._factorize()
 
 
+def _undone(error, structure):
+    """Says that no residual of such a product is known better than to `error`."""
+    from scipy.linalg import LinAlgWarning
+
+    if not error < 1:
+        raise np.linalg.LinAlgError(
+            f"{structure}: no accurate solution: the factors undo each other, and no digit of "
+            "their product is known; use higher precision"
+        )
+    warnings.warn(
+        f"{structure}: the factors undo each other; their product, and the backward error of a "
+        f"solution, are known to {error:.1g} only; use higher precision",
+        LinAlgWarning,
+        stacklevel=5,
+    )
+
+
+class _DenseLU(Factorization):
+    """LU of the dense matrix of a small chain; the determinant is that of the factors."""
+
+    method = "LU of the dense matrix with partial pivoting; determinant block by block"
+
+    def __init__(self, A, factored):
+        self.shape, self.dtype, self.matrix = A.shape, A.dtype, A
+        self.structure, self.rcond = type(A).__name__, factored.rcond
+        self._solve = factored._solve
+
+    def _slogdet(self):
+        return slogdet(self.matrix)
+
+
 def _small_lu(A):
     """LU of the dense matrix of a small and well-conditioned chain, or None."""
     if A.shape[0] > _DENSE or not all(balance.is_tame(F) for F in A.factors):
@@ -195,20 +255,34 @@ def _small_lu(A):
     try:
         with np.errstate(all="ignore"):
             dense = Dense(A._toarray())
-            if not _agree(dense, A):
+            # One product cannot tell: both ways round alike where the factors are few and small.
+            if not _moduli(A.factors) <= _CANCELS * dense._norm(1):
                 return None
             factored = dense._factorize()
     except (np.linalg.LinAlgError, ValueError):
         return None
-    return factored if factored.rcond > float(np.finfo(A.dtype).eps) ** 0.5 else None
+    if not factored.rcond > float(np.finfo(A.dtype).eps) ** 0.5:
+        return None
+    return _DenseLU(A, factored)
 
 
-def _agree(dense, A):
-    """Whether factors that undo each other have left the digits of their product alone."""
-    x = (A._namespace or np).linspace(1, 2, A.shape[0], dtype=A.dtype)[:, None]
-    y = dense._apply(x)
-    error = float(abs(y - A._apply(x)).sum())
-    return error <= _NOISE * float(np.finfo(A.dtype).eps) * float(abs(y).sum())
+def _moduli(factors, shape=None):
+    """``| |F_1| |F_2| ... |F_L| |_1``, to which the rounding errors of products are relative.
+
+    Of the leading part of a shape, where one is given.
+    """
+    full = factors[0].shape[0], factors[-1].shape[1]
+    m, n = full if shape is None else shape
+    if 0 in (m, n):
+        return 0.0
+    sums = (factors[0]._namespace or np).ones((full[0], 1), np.finfo(factors[0].dtype).dtype)
+    sums[m:] = 0
+    for F in factors:
+        if isinstance(F, Permutation):
+            sums = sums[F._adjoint().p]
+        else:
+            sums = type(F)(abs(F.values).transpose(0, 1, 3, 2))._apply(sums)
+    return float(sums[:n].max())
 
 
 # ---------------------------------------------------------------- inverse, determinant
@@ -230,6 +304,17 @@ def inv(A):
         rcond = _rcond(A, inverse)
         if rcond < eps:
             _checks.ill_conditioned(rcond, type(A).__name__, stacklevel=4)
+    return representable(inverse, "inv")
+
+
+def representable(inverse, verb):
+    """An inverse, or OverflowError where its factors are in range and their product is not."""
+    if all(balance.is_moderate(F) for F in inverse.factors):
+        return inverse
+    n = inverse.shape[1]
+    xp = inverse._namespace or np
+    with np.errstate(all="ignore"):
+        _checks.representable(inverse._apply(xp.full((n, 1), 1 / n, inverse.dtype)), verb)
     return inverse
 
 
@@ -248,14 +333,20 @@ def slogdet(A):
         return 0.0, -math.inf
     if not all_square(A):
         return NotImplemented
-    sign, terms = 1.0, []
-    for F in A.factors:
-        s, value = F._slogdet()
+    sign, terms, exponent = 1.0, [], 0
+    plain = all(isinstance(F, Permutation) or blocks.has_plain_size(F) for F in A.factors)
+    for i, F in enumerate(A.factors):
+        if isinstance(F, Permutation):
+            sign = sign * F._slogdet()[0]
+            continue
+        s, value, e = blocks.determinant(F, plain, f"factor {i} (KroneckerSparse)")
         if s == 0:
             return 0.0, -math.inf
         sign = sign * s
         terms.append(float(value))
-    return sign / abs(sign), math.fsum(terms)
+        exponent += e
+    # Powers of two are exact, and those of factors that undo each other leave before they round.
+    return sign / abs(sign), math.fsum((*terms, exponent * math.log(2)))
 
 
 # ---------------------------------------------------------------- cost

@@ -10,7 +10,7 @@ from structmat._backend import workers
 from structmat._backend.arrays import namespace_of
 from structmat.matrices.elementary import stacks
 
-__all__ = ["BlockInverse", "inverse", "largest", "place", "renamed"]
+__all__ = ["BlockInverse", "inverse", "largest", "place", "renamed", "require_finite"]
 
 
 class BlockInverse(NamedTuple):
@@ -29,9 +29,7 @@ def inverse(values, structure):
     a, d, b, _ = values.shape
     if not values.size:
         return BlockInverse(values.copy(), 1.0)
-    top = largest(values)
-    if not math.isfinite(top):
-        raise ValueError("array must not contain infs or NaNs")
+    top = require_finite(values, structure)
     blocks = values.reshape(a * d, b, b)
     found = _eliminated(blocks)
     top_of_inverse = math.nan if found is None else largest(found)
@@ -40,6 +38,18 @@ def inverse(values, structure):
         top_of_inverse = largest(found)
     with np.errstate(over="ignore"):
         return BlockInverse(found.reshape(values.shape), b * top * b * top_of_inverse)
+
+
+def require_finite(values, structure):
+    """Largest modulus; ValueError that names the structure and the block of a NaN or infinity."""
+    top = largest(values) if values.size else 0.0
+    if math.isfinite(top):
+        return top
+    bad = ~namespace_of(values).isfinite(values).all((2, 3)).reshape(-1)
+    if not bool(bad.any()):
+        raise OverflowError(f"{structure}: the modulus of an entry passes the largest number")
+    where = place(bad.argmax(), values.shape[1])
+    raise ValueError(f"{structure} must not contain infs or NaNs: {where}")
 
 
 def largest(values):

@@ -14,8 +14,9 @@ References
 
 import numpy as np
 
+from structmat import _checks, linalg
 from structmat._results import LstsqResult
-from structmat.matrices.chain.systems import blocks, direct
+from structmat.matrices.chain.systems import balance, blocks, direct
 from structmat.matrices.chain.systems.isometries import scale_of_isometry
 from structmat.matrices.elementary import Permutation, stacks
 
@@ -24,6 +25,9 @@ __all__ = ["lstsq", "pinv", "rank"]
 
 def lstsq(A, B, rcond):
     """x = A^+ b with one step of refinement, x + A^+ (b - A x)."""
+    even = balance.out_of_range(A)
+    if even is not None and B.size:
+        return _lstsq_of_extreme(*even, B, rcond)
     inverse = _pinv_within(A, min(1 / rcond if rcond else np.inf, _accurate(A)))
     if inverse is NotImplemented:
         return NotImplemented
@@ -32,9 +36,21 @@ def lstsq(A, B, rcond):
     return LstsqResult(x, None, min(n for F in A.factors for n in F.shape), None)
 
 
+def _lstsq_of_extreme(even, e, B, rcond):
+    """The same for 2^e times a chain, with powers of two apart."""
+    sizes = balance.exponents(abs(B).max(0))
+    found = linalg.lstsq(even, balance.shifted(B, -sizes), rtol=rcond)
+    with np.errstate(over="ignore", under="ignore"):
+        x = _checks.representable(balance.shifted(found.x, sizes - e), "lstsq")
+        S = found.singular_values
+        S = None if S is None else _checks.representable(balance.shifted(S, e), "singular values")
+    return LstsqResult(x, None, found.rank, S)
+
+
 def pinv(A, rcond):
     """F_L^+ ... F_1^+, a chain of the mirrored patterns."""
-    return _pinv_within(A, min(1 / rcond if rcond else np.inf, _accurate(A)))
+    found = _pinv_within(A, min(1 / rcond if rcond else np.inf, _accurate(A)))
+    return found if found is NotImplemented else direct.representable(found, "pinv")
 
 
 def _accurate(A):

@@ -10,16 +10,24 @@ import math
 
 import numpy as np
 
-from structmat import linalg
+from structmat import _checks, linalg
 from structmat._backend.arrays import namespace_of
 from structmat._results import Cost, EighResult, EigResult, SVDResult
 from structmat.linalg import _door
 from structmat.matrices.chain import entries
-from structmat.matrices.chain.systems import balance, blocks, direct
+from structmat.matrices.chain.systems import balance, blocks, direct, inverses
 from structmat.matrices.chain.systems.isometries import normalized, scale_of_isometry
-from structmat.matrices.elementary import Identity, Permutation
+from structmat.matrices.elementary import Diagonal, Identity, Permutation
 
 __all__ = ["cond", "cost", "eig", "eigh", "eigvals", "eigvalsh", "norm", "svd", "svds", "svdvals"]
+
+
+def _even(A):
+    """As `balance.out_of_range`; ValueError names the factor and block of a NaN or infinity."""
+    for i, F in enumerate(A.factors):
+        if not isinstance(F, Permutation):
+            inverses.require_finite(F.values, f"factor {i} (KroneckerSparse)")
+    return balance.out_of_range(A)
 
 
 # ---------------------------------------------------------------- one factor between isometries
@@ -60,6 +68,10 @@ def _scaled(S, scale):
 
 def svd(A, full_matrices):
     """U_1 U, s S, Vh U_2 from the core's U, S, Vh: chains, with a permutation that sorts."""
+    even = _even(A)
+    if even is not None:
+        U, S, Vh = linalg.svd(even[0], full_matrices)
+        return SVDResult(U, _raised(S, even[1], "singular values"), Vh)
     found = _core(A)
     if found is None:
         return NotImplemented
@@ -83,8 +95,17 @@ def _flat(M):
     return [M] if inner is None else [F for part in inner for F in _flat(part)]
 
 
+def _raised(values, e, what):
+    """Numbers times 2^e, or OverflowError."""
+    with np.errstate(over="ignore", under="ignore"):
+        return _checks.representable(balance.shifted(values, e), what)
+
+
 def svdvals(A):
     """Those of the core."""
+    even = _even(A)
+    if even is not None:
+        return _raised(linalg.svdvals(even[0]), even[1], "singular values")
     found = _core(A)
     if found is None:
         return NotImplemented
@@ -114,6 +135,11 @@ def norm(A, ord):
     """Frobenius from the slices; 2, -2 and nuclear from exact singular values."""
     if ord == "fro":
         return entries.frobenius(A)
+    # NaN is for the sums of moduli to return, and for singular values to refuse.
+    even = None if 0 in A.shape else (_even if ord in (2, -2, "nuc") else balance.out_of_range)(A)
+    if even is not None:
+        value = np.asarray(linalg.norm(even[0], ord))
+        return float(_raised(value, even[1], f"the {ord} norm"))
     if ord not in (2, -2, "nuc"):
         return NotImplemented
     S = svdvals(A)
@@ -134,8 +160,17 @@ def _smallest(A):
 
 
 def cond(A, p):
-    """Ratio of the extreme singular values where they are exact; else left to the norms."""
-    S = svdvals(A) if p in (2, -2) else NotImplemented
+    """Ratio of the extreme singular values, exact or of a small matrix; else left to the norms."""
+    if 0 in A.shape:
+        return NotImplemented
+    even = _even(A)
+    if even is not None:
+        return linalg.cond(even[0], p)
+    if p not in (2, -2):
+        return NotImplemented
+    S = svdvals(A)
+    if S is NotImplemented and _door.small(A):
+        S = _door.dense(A, "cond")._svdvals()  # once, for both ends
     if S is NotImplemented:
         return NotImplemented
     largest, smallest = (float(S[0]), float(S[-1])) if p == 2 else (float(S[-1]), float(S[0]))
@@ -161,6 +196,8 @@ def _similar(A):
         outer.append(inner[0])
         scale *= s
         inner = inner[1:-1]
+    if not 0 < abs(scale) < math.inf:
+        return None
     return outer, (inner[0] if inner else None), scale
 
 
@@ -184,6 +221,10 @@ def _multiple(G, F):
 
 def eig(A):
     """Eigenvalues of the middle factor; vectors X V."""
+    even = _even(A)
+    if even is not None:
+        w, V = linalg.eig(even[0])
+        return EigResult(_raised(w, even[1], "eigenvalues"), V)
     found = _similar(A)
     if found is None:
         return NotImplemented
@@ -191,17 +232,66 @@ def eig(A):
     if middle is None:
         n = A.shape[0]
         return EigResult(_constant(A, scale), Identity(n, A.dtype))
-    w, V = middle._eig()
-    return EigResult(_times(w, scale), _product([*outer, V]))
+    found = middle._eig()
+    if found is NotImplemented:
+        return NotImplemented
+    w, V = found
+    V = _unit_columns([_of_size_one(F) for F in outer], V)
+    return NotImplemented if V is None else EigResult(_times(w, scale), V)
+
+
+def _of_size_one(F):
+    """A factor times a power of two: its eigenvectors may have any length on the way."""
+    if isinstance(F, Permutation):
+        return F
+    return type(F)(balance.shifted(F.values, -math.frexp(inverses.largest(F.values))[1]))
+
+
+def _unit_columns(outer, V):
+    """X V D with D > 0 diagonal and columns of norm one; None where rounding left a zero column."""
+    scales = [scale_of_isometry(F) for F in outer]
+    if None not in scales:  # V has columns of norm one
+        return _applied([normalized(F, s) for F, s in zip(outer, scales, strict=True)], V)
+    X = _applied(outer, V)
+    xp = X._namespace or np
+    lengths = [_lengths(block) for _, block in _door.columns(X)]
+    lengths = xp.concatenate(lengths)
+    if not bool(((lengths > 0) & (lengths < math.inf)).all()):
+        return None
+    return X @ Diagonal((1 / lengths).astype(X.dtype))
+
+
+def _lengths(block):
+    """2-norms of columns, in double precision and without squares out of range."""
+    xp = namespace_of(block)
+    size = abs(block).astype(np.float64)
+    top = size.max(0)
+    divisor = xp.where(top > 0, top, 1)
+    return divisor * xp.sqrt(((size / divisor) ** 2).sum(0))
+
+
+def _applied(outer, V):
+    """The product of outer factors and vectors: one chain where V is a factor."""
+    if not outer:
+        return V
+    if all(hasattr(F, "pattern") or isinstance(F, Permutation | Identity) for F in _flat(V)):
+        return _product([*outer, V])
+    return balance.chain_of(outer) @ V
 
 
 def eigvals(A):
     """Eigenvalues of the middle factor."""
+    even = _even(A)
+    if even is not None:
+        return _raised(linalg.eigvals(even[0]), even[1], "eigenvalues")
     found = _similar(A)
     if found is None:
         return NotImplemented
     _, middle, scale = found
-    return _constant(A, scale) if middle is None else _times(middle._eigvals(), scale)
+    if middle is None:
+        return _constant(A, scale)
+    w = middle._eigvals()
+    return NotImplemented if w is NotImplemented else _times(w, scale)
 
 
 def _constant(A, scale):
@@ -214,7 +304,10 @@ def _times(w, scale):
     if scale == 1:
         return w
     kind = w.dtype if not isinstance(scale, complex) else np.result_type(w.dtype, np.complex64)
-    return (w * scale).astype(kind, copy=False)
+    wide = np.result_type(kind, np.float64)
+    with np.errstate(over="ignore"):
+        w = (w.astype(wide) * scale).astype(kind, copy=False)
+    return _checks.representable(w, "eigenvalues")
 
 
 def _unitarily_similar(A):
@@ -235,8 +328,15 @@ def eigh(A):
     if found is None or not found[1]._is_hermitian():
         return NotImplemented
     outer, middle, scale = found
-    w, V = (middle if scale == 1 else middle._scale(scale))._eigh()
-    return EighResult(w, _product([*outer, V]))
+    vectors = middle._eigh()
+    if vectors is NotImplemented:
+        return NotImplemented
+    w, V = vectors
+    X, w = _applied(outer, V), _times(w, scale)
+    if scale > 0:
+        return EighResult(w, X)
+    backwards = (A._namespace or np).arange(len(w))[::-1]
+    return EighResult(w[::-1].copy(), X @ Permutation(backwards.copy(), X.dtype))
 
 
 def eigvalsh(A):
@@ -244,7 +344,10 @@ def eigvalsh(A):
     found = _unitarily_similar(A)
     if found is None or not found[1]._is_hermitian():
         return NotImplemented
-    w = _times(found[1]._eigvalsh(), found[2])
+    w = found[1]._eigvalsh()
+    if w is NotImplemented:
+        return NotImplemented
+    w = _times(w, found[2])
     return w if found[2] > 0 else w[::-1].copy()
 
 
