@@ -12,6 +12,7 @@ __all__ = [
     "block_columns",
     "block_wide",
     "blocks",
+    "line",
     "line_loops",
     "loops",
     "stages_line",
@@ -47,6 +48,12 @@ def stages_line(x, y, packed, passes, first, last, start, size):
                 p = at + skipped * 2 * fused
                 butterfly.line(source, i, y, i, packed, p, which, h, min(h, size) // width)
         source = y
+
+
+@jit
+def line(x, y, packed, passes):
+    """All of `stages_line`: with half of the arguments, which cost as much as a pass over 1,000."""
+    stages_line(x, y, packed, passes, 0, passes.shape[0], 0, x.shape[0])
 
 
 @jit

@@ -14,6 +14,7 @@ __all__ = ["Stages"]
 
 _NEAR = 2**18  # bytes of a block of rows that stays in the L2 cache
 _STRIP = 2**9  # bytes of a row of a strip of columns
+_SHORT = 2**13  # entries of a column that cost less than to place it well
 _PARTS = 8  # into which rows are cut for several threads
 
 
@@ -57,9 +58,15 @@ class Stages:
         if self._packed is None:
             self._packed = self._pack(X.dtype)
         packed, passes, runs = self._packed
-        n, x, y = self.rows, memory.flat(X), memory.output(rooms, self.rows, X.dtype)
+        n = self.rows
+        x = X.reshape(n) if X.flags.writeable else memory.flat(X)
+        if n <= _SHORT:
+            y = np.empty(n, X.dtype)
+            cpu.line(x, y, packed, passes)
+            return y.reshape(n, 1)
+        y = memory.output(rooms, n, X.dtype)
         if packed.size < 4 * TASK or workers.get_workers() == 1:
-            cpu.stages_line(x, y, packed, passes, 0, len(passes), 0, n)
+            cpu.line(x, y, packed, passes)
             return y.reshape(n, 1)
         for first, last, cuts in runs:
             tasks = [(x, y, packed, passes, first, last, start, size) for start, size, _ in cuts]
