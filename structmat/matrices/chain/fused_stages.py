@@ -52,6 +52,12 @@ class Stages:
         size = max(n // _PARTS // block * block, block)
         return [(i, min(size, n - i), block) for i in range(0, n, size)]
 
+    @staticmethod
+    def _output(rooms, size, dtype):
+        if rooms is None:
+            return memory.aligned(size, dtype)
+        return memory.output(rooms, size, dtype)
+
     # ------------------------------------------------------------ one column
 
     def _line(self, X, rooms):
@@ -64,7 +70,7 @@ class Stages:
             y = np.empty(n, X.dtype)
             cpu.line(x, y, packed, passes)
             return y.reshape(n, 1)
-        y = memory.output(rooms, n, X.dtype)
+        y = self._output(rooms, n, X.dtype)
         if packed.size < 4 * TASK or workers.get_workers() == 1:
             cpu.line(x, y, packed, passes)
             return y.reshape(n, 1)
@@ -105,7 +111,7 @@ class Stages:
         n, k = X.shape
         width, strip = self.width, _STRIP // X.itemsize
         whole = k // width * width
-        x, out = memory.flat(X), memory.output(rooms, n * k, X.dtype)
+        x, out = memory.flat(X), self._output(rooms, n * k, X.dtype)
         if k == 0:
             return out.reshape(n, k)
         if whole == k <= strip:
