@@ -75,6 +75,10 @@ def is_moderate(F):
     """True where no column of a factor is extreme: nothing is gained by balancing."""
     if isinstance(F, Permutation) or not F.values.size:
         return True
+    # Mostly the first rows of the blocks show it, which saves a pass with a temporary.
+    limit = 2.0 ** (_limit(F) - 1)
+    if largest(F.values) <= limit and bool((abs(F.values[:, :, 0]) >= 1 / limit).all()):
+        return True
     return int(abs(_columns(F)).max()) <= _limit(F)
 
 
