@@ -317,7 +317,9 @@ def test_single_precision_is_factored_in_double(dtype, rng):
     T, b = sm.Toeplitz(c, r), randn(n, rng, dtype)
     x = T.solve(b)
     assert x.dtype == dtype
-    assert ratio_solve(T.toarray(), x, b) < 10
+    # Rounded once from a double-precision solution; in double the bound of structured solves.
+    single = np.finfo(dtype).eps > 1e-10
+    assert ratio_solve(T.toarray(), x, b) < (10 if single else 30)
     factor = T.factorize()
     assert factor.solve(b).dtype == dtype
     assert np.array_equal(factor.solve(b), x)
