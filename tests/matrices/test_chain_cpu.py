@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import structmat as sm
-from structmat.matrices.chain import patterns, steps
+from structmat.matrices.chain import fused_stages, patterns, steps
 
 REAL = (np.float64, np.float32)
 DTYPES = (*REAL, np.complex128, np.complex64)
@@ -81,7 +81,10 @@ def test_steps_agree_with_the_definition(rng, name, dtype):
 
 @pytest.mark.parametrize("dtype", REAL, ids=lambda t: np.dtype(t).name)
 @pytest.mark.parametrize("transposed", [False, True])
-def test_work_in_tasks_agrees_and_is_the_same_for_every_worker_count(rng, dtype, transposed):
+def test_work_in_tasks_agrees_and_is_the_same_for_every_worker_count(
+    rng, monkeypatch, dtype, transposed
+):
+    monkeypatch.setattr(fused_stages, "_LONG", 2**19)
     for n, k in ((2**15, 1), (2**14, 16), (2**13, 80), (2**12, 200)):
         A = chain(rng, patterns.dyadic(n), dtype)
         A = A.T if transposed else A

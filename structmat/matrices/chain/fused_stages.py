@@ -15,6 +15,7 @@ __all__ = ["Stages"]
 _NEAR = 2**18  # bytes of a block of rows that stays in the L2 cache
 _STRIP = 2**9  # bytes of a row of a strip of columns
 _SHORT = 2**13  # entries of a column that cost less than to place it well
+_LONG = 2**22  # numbers of a column's stages from which two threads help: at 2^21 they lose
 _PARTS = 8  # into which rows are cut for several threads
 
 
@@ -71,7 +72,7 @@ class Stages:
             cpu.line(x, y, packed, passes)
             return y.reshape(n, 1)
         y = self._output(rooms, n, X.dtype)
-        if packed.size < 4 * TASK or workers.get_workers() == 1:
+        if packed.size < _LONG or workers.get_workers() == 1:
             cpu.line(x, y, packed, passes)
             return y.reshape(n, 1)
         for first, last, cuts in runs:

@@ -66,6 +66,9 @@ class Chain(StructuredMatrix):
     of two for computing, which is exact. They are determined by the matrix up to an invertible
     r x r matrix between neighbours and slice: compare products, not factors.
 
+    The first product lays the numbers out for the kernels and keeps that beside the factors: up to
+    as many bytes again, for one column and for several, which ``nbytes`` does not count.
+
     References
     ----------
     .. [1] L. Zheng, Q.-T. Le, E. Riccietti and R. Gribonval, Butterfly factorization with error

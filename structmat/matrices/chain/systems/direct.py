@@ -255,7 +255,7 @@ def _small_lu(A):
     try:
         with np.errstate(all="ignore"):
             dense = Dense(A._toarray())
-            # One product cannot tell: both ways round alike where the factors are few and small.
+            # Factors that undo each other: the residual of a product cannot show it.
             if not _moduli(A.factors) <= _CANCELS * dense._norm(1):
                 return None
             factored = dense._factorize()
