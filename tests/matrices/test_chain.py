@@ -542,6 +542,55 @@ def test_fused_butterfly_is_a_monarch_matrix(rng):
             sm.Monarch.from_chain(wrong)
 
 
+@given(refining(), st.booleans(), st.sampled_from([np.float64, np.complex128, np.float32]))
+def test_expand_is_the_way_back_from_merging(chain, flip, dtype):
+    rng = np.random.default_rng(sum(chain[0]))
+    for p, q in itertools.pairwise(chain):
+        F = sm.random(sm.KroneckerSparse, p.shape, rng=rng, dtype=dtype, pattern=p)
+        G = sm.random(sm.KroneckerSparse, q.shape, rng=rng, dtype=dtype, pattern=q)
+        M = fuse.merged(G.T, F.T) if flip else fuse.merged(F, G)
+        two = (patterns.transpose(q), patterns.transpose(p)) if flip else (p, q)
+        left, right = M.expand(*two)
+        assert (left.pattern, right.pattern) == two
+        assert left.dtype == right.dtype == M.dtype
+        error = np.linalg.norm((left @ right).toarray() - M.toarray())
+        assert error <= 50 * np.finfo(dtype).eps * np.linalg.norm(M.toarray())
+        if patterns.redundant(p, q):
+            full = sm.random(sm.KroneckerSparse, M.shape, rng=rng, dtype=dtype, pattern=M.pattern)
+            left, right = full.expand(*two)
+            assert np.array_equal(left.toarray() @ right.toarray(), full.toarray())
+
+
+def test_expand_refuses_what_is_no_product(rng):
+    F = sm.KroneckerSparse(rng.standard_normal((1, 1, 4, 4)))
+    with pytest.raises(ValueError, match="do not multiply to"):
+        F.expand((1, 2, 2, 1), (1, 2, 2, 1))
+    with pytest.raises(ValueError, match=r"slices of rank 1 .*structmat\.project"):
+        F.expand((1, 2, 2, 2), (2, 2, 2, 1))
+    bad = sm.KroneckerSparse(np.full((1, 1, 4, 4), np.nan))
+    with pytest.raises(ValueError):
+        bad.expand((1, 2, 2, 2), (2, 2, 2, 1))
+    none = sm.KroneckerSparse(np.zeros((1, 1, 0, 4)))
+    left, right = none.expand((1, 0, 4, 1), (1, 4, 4, 1))
+    assert (left.shape, right.shape) == ((0, 4), (4, 4))
+
+
+@pytest.mark.parametrize("n", [8, 64, 128, 512])
+@pytest.mark.parametrize("k", [1, 3, 64])
+def test_what_meets_an_infinite_entry_is_not_finite(n, k, rng):
+    """Whether a row that meets it in structural zeros alone stays finite is not promised."""
+    F = sm.random(sm.KroneckerSparse, (n, n), rng=rng, pattern=(n // 4, 2, 2, 2))
+    B = sm.random(sm.Butterfly, n, rng=rng)
+    for A in (F, B, sm.Chain([F, F])):
+        X = rng.standard_normal((n, k))
+        X[n // 3, k // 2] = np.inf
+        with np.errstate(invalid="ignore"):
+            Y = A @ X
+        met = A.toarray()[:, n // 3] != 0
+        assert met.any() and not np.isfinite(Y[met, k // 2]).any()
+        assert np.isfinite(np.delete(Y, k // 2, axis=1)).all()
+
+
 def test_merged_values_are_the_product(rng):
     for p, q in ((Pattern(1, 2, 4, 6), Pattern(2, 6, 6, 2)), (Pattern(2, 3, 3, 2),) * 2):
         F, G = (sm.KroneckerSparse(randn((x.a, x.d, x.b, x.c), rng)) for x in (p, q))

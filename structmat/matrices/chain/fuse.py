@@ -3,12 +3,14 @@
 import math
 from itertools import pairwise
 
+import numpy as np
+
 from structmat import _checks
 from structmat.matrices.chain import patterns
 from structmat.matrices.chain.kronecker_sparse import KroneckerSparse
 from structmat.matrices.chain.products import merged_values
 
-__all__ = ["concatenated", "fused", "merged"]
+__all__ = ["concatenated", "expanded", "fused", "merged"]
 
 # One pass over the operand costs as much as this many multiply-adds an entry: blocks of order 8 to
 # 16 are then the cheapest, as measured for mixed radices and complex numbers, n = 1024 to 16384.
@@ -19,6 +21,36 @@ _LARGEST = 64  # order of a block: beyond it a block is dense work, and nothing 
 def merged(F, G):
     """The product of two chainable factors, one factor."""
     return KroneckerSparse(merged_values(F.values, G.values))
+
+
+def expanded(F, p, q):
+    """The way back from `merged`; see `KroneckerSparse.expand`."""
+    if patterns.rank(p, q) is None or patterns.merge(p, q) != F.pattern:
+        raise ValueError(
+            f"patterns {tuple(p)} and {tuple(q)} do not multiply to {tuple(F.pattern)}, the "
+            "pattern of the factor"
+        )
+    if not patterns.refines(p, q):
+        second, first = expanded(F.T, patterns.transpose(q), patterns.transpose(p))
+        return first.T, second.T
+    from structmat.matrices.chain.project import sweep
+
+    values = F.values
+    first, second = sweep.split(values, p, q)
+    scale = float(abs(values).max()) if values.size else 0.0
+    error = abs(merged_values(first, second) - values).max() if values.size else 0.0
+    # The slices are cut by singular vectors: exact up to rounding where their rank allows it.
+    if not error <= 32 * max(values.shape) * _eps(values.dtype) * scale:
+        raise ValueError(
+            f"the factor is no product of patterns {tuple(p)} and {tuple(q)}: slices of rank "
+            f"{patterns.rank(p, q)} leave an entry off by {error:.2g}. For the nearest product use "
+            "structmat.project(F, sm.Chain, patterns=[p, q])"
+        )
+    return KroneckerSparse(first), KroneckerSparse(second)
+
+
+def _eps(dtype):
+    return float(np.finfo(dtype).eps)
 
 
 def concatenated(left, right):

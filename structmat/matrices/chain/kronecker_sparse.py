@@ -153,6 +153,43 @@ class KroneckerSparse(StructuredMatrix):
     def _real(self):
         return KroneckerSparse(self.values.real.copy())
 
+    def expand(self, first, second):
+        """Two factors of given patterns whose product is this one: the way back from merging.
+
+        Parameters
+        ----------
+        first, second : (int, int, int, int)
+            Chainable patterns whose product has the pattern of this factor.
+
+        Returns
+        -------
+        left, right : KroneckerSparse
+            ``left @ right`` equals this factor. Patterns that can set every number of the product
+            (redundant ones) hold it exactly, one factor being zeros and ones; others hold it to
+            rounding when every slice has a rank that they allow.
+
+        Raises
+        ------
+        ValueError
+            The patterns do not multiply to that of the factor, or its slices have a higher rank;
+            `structmat.project` finds the nearest product then.
+
+        Notes
+        -----
+        Costs a singular value decomposition of the slices, at most ``a b c d min(b, c)``.
+
+        Examples
+        --------
+        >>> import numpy as np, structmat as sm
+        >>> F = sm.KroneckerSparse(np.arange(16.0).reshape(1, 1, 4, 4))
+        >>> left, right = F.expand((1, 4, 4, 1), (1, 4, 4, 1))
+        >>> bool(np.array_equal(left.toarray() @ right.toarray(), F.toarray()))
+        True
+        """
+        from structmat.matrices.chain import fuse
+
+        return fuse.expanded(self, patterns.checked(first), patterns.checked(second))
+
     # ------------------------------------------------------------ systems
 
     _factorize = blocks.factorize

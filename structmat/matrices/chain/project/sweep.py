@@ -14,6 +14,7 @@ References
 
 import functools
 import itertools
+import math
 from typing import Any, NamedTuple
 
 from structmat._backend.arrays import namespace_of
@@ -116,7 +117,7 @@ def cut(values, alpha, delta):
 
 def stacked(S):
     """Slices in one stack (N, b, c)."""
-    return namespace_of(S).ascontiguousarray(S).reshape(-1, *S.shape[4:])
+    return namespace_of(S).ascontiguousarray(S).reshape(math.prod(S.shape[:4]), *S.shape[4:])
 
 
 def _pushed_apart(U, B, dims):
@@ -160,11 +161,22 @@ def _expanded(node, values):
     """Values of the factors that were merged: one of two redundant ones holds all, exactly."""
     if not isinstance(node, Pair):
         return [values]
-    p, q = pattern_of(node.first), pattern_of(node.second)
+    first, second = split(values, pattern_of(node.first), pattern_of(node.second))
+    return [*_expanded(node.first, first), *_expanded(node.second, second)]
+
+
+def split(values, p, q):
+    """Values of factors of the patterns p and q, p refining to q, whose product is `values`.
+
+    Exact where the two are redundant, and then one of them holds all; else the nearest product.
+    """
     S = cut(values, q.a // p.a, p.d // q.d)
     stack, r = stacked(S), patterns.rank(p, q)
     xp = namespace_of(stack)
     N, b, c = stack.shape
+    if r < min(b, c):
+        U, B, _, _ = slices.leading(stack, r)
+        return _pushed_apart(U, B, S.shape)
     U, B = xp.zeros((N, b, r), stack.dtype), xp.zeros((N, r, c), stack.dtype)
     if b <= r:
         U[:, xp.arange(b), xp.arange(b)] = 1
@@ -172,5 +184,4 @@ def _expanded(node, values):
     else:
         U[:, :, :c] = stack
         B[:, xp.arange(c), xp.arange(c)] = 1
-    first, second = _pushed_apart(U, B, S.shape)
-    return [*_expanded(node.first, first), *_expanded(node.second, second)]
+    return _pushed_apart(U, B, S.shape)
